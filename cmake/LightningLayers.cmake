@@ -1,0 +1,27 @@
+# One target per folder of src/, lowest layer first; a layer links only to what is below it.
+function(lightning_layer name)
+  cmake_parse_arguments(arg "" "" "DEPS;LIBS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cc)
+  add_library(lightning_${name} STATIC ${sources})
+  target_include_directories(lightning_${name} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
+  list(TRANSFORM arg_DEPS PREPEND lightning_)
+  target_link_libraries(lightning_${name} PUBLIC ${arg_DEPS} PRIVATE lightning_flags ${arg_LIBS})
+endfunction()
+
+# tests/<folder>/*_test.cc -> one binary <folder>_tests, registered test by test with CTest.
+function(lightning_tests name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "DEPS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cc)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(${name}_tests ${sources})
+  list(TRANSFORM arg_DEPS PREPEND lightning_)
+  target_link_libraries(${name}_tests PRIVATE lightning_flags ${arg_DEPS} GTest::gmock GTest::gtest GTest::gtest_main)
+  target_include_directories(${name}_tests PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  gtest_discover_tests(${name}_tests TEST_PREFIX ${name}. PROPERTIES LABELS ${name} TIMEOUT ${arg_TIMEOUT} DISCOVERY_TIMEOUT 60)
+endfunction()

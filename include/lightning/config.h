@@ -1,0 +1,109 @@
+// LightningDbConfig: every setting of an embedded database, with unit, default and range.
+//
+//   LightningDbConfig config = LightningDbConfig::production();
+//   config.cache_size = 4ull << 30;
+//   LIGHTNING_ASSIGN(auto db, Database::open("orders", config));
+//
+// The same settings come from a YAML file and from LIGHTNING_* environment variables (config_file.h).
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "lightning/result.h"
+
+namespace lightning {
+
+// When an acknowledged write is on disk. In every mode an acknowledged write survives the death of the
+// process, and what a power cut may take is a suffix of the acknowledged writes, never a hole.
+enum class WalSyncMode : std::uint8_t {
+  kSync,      // on disk when the call returns; concurrent writers share one fdatasync
+  kPeriodic,  // on disk at most wal_sync_interval after the call returned
+  kAsync,     // with the operating system when the call returns; on disk when it decides, or on sync()
+};
+
+enum class Compression : std::uint8_t { kNone = 0, kLz4 = 1, kZstd = 2 };
+
+// What covers stored bytes. What each level costs is a row of the benchmark.
+enum class IntegrityLevel : std::uint8_t {
+  kBasic,     // XXH3 check values
+  kStandard,  // BLAKE3 tag of every stored block, held by its parent up to the manifest
+  kParanoid,  // as kStandard, BLAKE3 on each log record, tables read back after writing
+};
+
+struct LightningDbConfig {
+  // --- memory -------------------------------------------------------------------------------------
+  // One budget for cached blocks, filters, indexes and memtables. Bytes; 0 = a quarter of the memory this
+  // process may use (cgroup limits count). Range 8 MiB .. 1 TiB.
+  std::uint64_t cache_size = 0;
+  // Size at which a memtable is sealed and flushed. Bytes; 0 = by the budget (1/8, 4 .. 64 MiB).
+  // Range 256 KiB .. 4 GiB.
+  std::uint64_t memtable_bytes = 0;
+  // Memtables of one keyspace, the active one included, before writers wait. Range 2 .. 64.
+  std::uint32_t memtables_max = 4;
+
+  // --- durability ---------------------------------------------------------------------------------
+  WalSyncMode wal_sync_mode = WalSyncMode::kAsync;
+  // For kPeriodic: longest time between acknowledgement and disk. Range 1 ms .. 60 s.
+  std::chrono::milliseconds wal_sync_interval{100};
+  // Size of one preallocated log segment. Bytes; range 1 MiB .. 1 GiB.
+  std::uint64_t wal_segment_bytes = 64ull << 20;
+  // The log is kept below this by flushing the keyspace that holds the oldest segment. Bytes; range: two
+  // segments .. 1 TiB; 0 = eight segments or four memtables, whichever is more.
+  std::uint64_t wal_bytes_max = 0;
+
+  // --- integrity ----------------------------------------------------------------------------------
+  IntegrityLevel integrity_validation_level = IntegrityLevel::kStandard;
+
+  // --- tables -------------------------------------------------------------------------------------
+  bool compression_enabled = true;               // false stores every block as it is
+  Compression compression_upper = Compression::kLz4;   // all levels but the last
+  Compression compression_bottom = Compression::kLz4;  // the last level, which holds most of the data
+  // Uncompressed size of a data block. Bytes; range 1 KiB .. 1 MiB.
+  std::uint32_t block_bytes = 16 * 1024;
+  // Uncompressed data per table file. Bytes; range 256 KiB .. 4 GiB.
+  std::uint64_t table_bytes = 64ull << 20;
+  // Filter bits per key; 0 = no filter. Range 0 .. 32. 10 gives about 1 % false positives.
+  std::uint32_t filter_bits_per_key = 10;
+
+  // --- compaction ---------------------------------------------------------------------------------
+  // Threads for flushes and for compactions (separate lanes). 0 = by the number of cores. Range 0 .. 64.
+  std::uint32_t flush_threads = 1;
+  std::uint32_t compaction_threads = 0;
+  // Sorted runs in level 0 that start a compaction. Range 2 .. 64.
+  std::uint32_t level0_compaction_trigger = 8;
+  // Sorted runs in level 0 at which writers begin to be slowed, and at which they wait.
+  std::uint32_t level0_slowdown_trigger = 24;
+  std::uint32_t level0_stop_trigger = 48;
+  // Each level holds this many times the one above. Range 2 .. 32.
+  std::uint32_t level_size_multiplier = 10;
+  // Background writing per second. Bytes; 0 = no limit. Range 1 MiB .. 100 GiB.
+  std::uint64_t background_bytes_per_second = 0;
+  // Longest time a write may wait for background work before it fails with kStalled. 0 = no limit.
+  std::chrono::milliseconds write_stall_timeout{60'000};
+
+  // --- limits -------------------------------------------------------------------------------------
+  // File handles the database may keep open. 0 = half of RLIMIT_NOFILE. Range 16 .. 10,000,000.
+  std::uint32_t open_files_max = 0;
+
+  // --- behaviour ----------------------------------------------------------------------------------
+  bool create_if_missing = true;
+  bool error_if_exists = false;
+  bool enable_statistics = true;    // latency histograms; counters are always kept
+
+  // Checks every range and every rule between fields. The error names setting, value and range.
+  Status validate() const;
+
+  // Durable on return, memory a quarter of the machine: what a server uses.
+  static LightningDbConfig production();
+  // 4 GiB budget, Periodic 100 ms: bulk ingestion that may lose 100 ms to a power cut.
+  static LightningDbConfig high_throughput();
+  // Sync, Paranoid checks: nothing acknowledged is ever lost, everything is read back.
+  static LightningDbConfig high_durability();
+  // Runs in 256 MiB of memory.
+  static LightningDbConfig low_memory();
+};
+
+}  // namespace lightning

@@ -1,0 +1,198 @@
+// An ordered map from byte strings to byte strings that survives crashes.
+//
+//   LIGHTNING_ASSIGN(auto db, Database::open("orders"));
+//   LIGHTNING_TRY(db.put("id:7", "paid", {.durability = Durability::kSync}));
+//   LIGHTNING_ASSIGN(std::optional<std::string> value, db.get("id:7"));
+//
+// Limits: keys 1 byte .. 64 KiB, values 0 bytes .. 512 MiB (types.h). Order is byte order.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lightning/config.h"
+#include "lightning/iterator.h"
+#include "lightning/result.h"
+#include "lightning/statistics.h"
+#include "lightning/types.h"
+#include "lightning/write_batch.h"
+
+namespace lightning {
+
+namespace engine { class Engine; class Tree; class PinnedBlock; }
+
+// When a single write is on disk. kDefault follows config.wal_sync_mode; the others may only be asked for by name.
+enum class Durability : std::uint8_t { kDefault, kAsync, kSync };
+
+struct WriteOptions {
+  Durability durability = Durability::kDefault;
+};
+
+struct ReadOptions {
+  const class Snapshot* snapshot = nullptr;  // null: the newest visible write
+  bool fill_cache = true;                    // false: a miss does not enter the cache
+};
+
+// A frozen view of the whole database (all keyspaces) at one sequence.
+// Threads: any. Lifetime: destroy before the database closes. Cost: pins old versions of overwritten keys.
+class Snapshot {
+ public:
+  Snapshot() = default;
+  Snapshot(Snapshot&&) noexcept;
+  Snapshot& operator=(Snapshot&&) noexcept;
+  ~Snapshot();
+  Sequence sequence() const { return sequence_; }
+
+ private:
+  friend class Database;
+  friend class engine::Engine;
+  Snapshot(std::shared_ptr<engine::Engine> engine, Sequence sequence);
+  std::shared_ptr<engine::Engine> engine_;
+  Sequence sequence_ = 0;
+};
+
+// A value read without copying. The bytes stay valid while this lives, whatever is written or evicted meanwhile.
+// Threads: one at a time. Lifetime: destroy before the database closes. Cost: pins one cached block or memtable.
+class PinnedValue {
+ public:
+  PinnedValue();
+  PinnedValue(PinnedValue&&) noexcept;
+  PinnedValue& operator=(PinnedValue&&) noexcept;
+  ~PinnedValue();
+  bool found() const { return found_; }
+  std::string_view value() const { return value_; }   // empty if not found
+  void reset();
+
+ private:
+  friend class engine::Engine;
+  bool found_ = false;
+  std::string_view value_;
+  void* pin_ = nullptr;              // what keeps value_ alive,
+  void (*unpin_)(void*) = nullptr;   // and how to let it go
+};
+
+// A named ordered map inside a database. A cheap handle to copy; it stays valid until the keyspace is dropped or
+// the database closed, after which every call answers kKeyspaceNotFound or kClosed.
+// Threads: any method from any thread.
+class Keyspace {
+ public:
+  Keyspace() = default;
+  const std::string& name() const;
+  std::uint32_t id() const;
+
+ private:
+  friend class Database;
+  friend class engine::Engine;
+  explicit Keyspace(std::shared_ptr<engine::Tree> tree) : tree_(std::move(tree)) {}
+  std::shared_ptr<engine::Tree> tree_;
+};
+
+struct KeyRange {
+  std::optional<std::string> start;  // inclusive; none: the first key
+  std::optional<std::string> end;    // exclusive; none: after the last key
+};
+
+// One finding of check(): what does not hold, and where.
+struct CheckFinding {
+  Error error;
+};
+
+struct CheckOptions {
+  bool full = true;        // false: manifest, file sizes and table roots only; true: every block and every key
+  // Called now and then with bytes checked and bytes in all; return false to stop with kCancelled.
+  std::function<bool(std::uint64_t done_bytes, std::uint64_t total_bytes)> progress;
+};
+
+struct CheckReport {
+  std::vector<CheckFinding> findings;    // empty: nothing wrong
+  std::uint64_t tables = 0, blocks = 0, entries = 0, bytes = 0;
+};
+
+// Threads:  any method from any thread, until the destructor or close() begins.
+// Lifetime: destroy iterators, snapshots and pinned values before their database closes.
+// Errors:   every write may fail with kReadOnlyDatabase, kReadOnlyMode, kNoSpace, kIo, kSyncFailed, kStalled, kClosed and says
+//           its outcome (error.h); every read with kIo, kCorruption, kTableCorrupt, kClosed.
+class Database {
+ public:
+  // Opens the database in directory `path`, creating it (config.create_if_missing) and its parents.
+  // Recovers what a crash left: after an error nothing of the old state was changed.
+  // Errors: kConfigInvalid, kLockHeld (names the process), kDatabaseNotFound, kDatabaseExists, kNotADatabase,
+  //         kFormatUnsupported, kManifestCorrupt, kTableMissing, kTableCorrupt, kWalMissing, kWalCorrupt, kIo, kPermissionDenied.
+  static Result<Database> open(const std::string& path, const LightningDbConfig& config = {});
+  // Opens a consistent view beside a possible writer in another process: takes no lock, writes nothing, sees what
+  // was acknowledged when it was opened. Writes answer kReadOnlyDatabase.
+  static Result<Database> open_read_only(const std::string& path, const LightningDbConfig& config = {});
+
+  Database(Database&&) noexcept;
+  Database& operator=(Database&&) noexcept;
+  ~Database();   // as close(), but errors can only be seen by calling close() first
+
+  // Waits for running calls' background work, makes everything durable and releases the directory. Further calls
+  // answer kClosed. Errors: what making the last writes durable gave.
+  Status close();
+
+  // --- keyspaces -------------------------------------------------------------------------------------------
+  Keyspace default_keyspace() const;
+  Result<Keyspace> create_keyspace(std::string_view name);     // durable on return; kKeyspaceExists
+  Result<Keyspace> keyspace(std::string_view name) const;      // kKeyspaceNotFound
+  Result<Keyspace> get_or_create_keyspace(std::string_view name);
+  Status drop_keyspace(std::string_view name);                 // durable on return; the default one cannot be dropped
+  std::vector<std::string> keyspaces() const;                  // names, sorted
+
+  // --- writes ----------------------------------------------------------------------------------------------
+  // Visible to every read that begins after the call returned; durable as WriteOptions and the sync mode say.
+  Status put(std::string_view key, std::string_view value, const WriteOptions& options = {});
+  Status put(const Keyspace& keyspace, std::string_view key, std::string_view value, const WriteOptions& options = {});
+  Status erase(std::string_view key, const WriteOptions& options = {});   // no error if the key is absent
+  Status erase(const Keyspace& keyspace, std::string_view key, const WriteOptions& options = {});
+  // All of the batch or nothing. Returns the sequence of its last operation.
+  Result<Sequence> write(const WriteBatch& batch, const WriteOptions& options = {});
+  // Everything acknowledged before this call is on disk when it returns.
+  Status sync();
+
+  // --- reads -----------------------------------------------------------------------------------------------
+  // Absence is an answer, not an error.
+  Result<std::optional<std::string>> get(std::string_view key, const ReadOptions& options = {}) const;
+  Result<std::optional<std::string>> get(const Keyspace& keyspace, std::string_view key, const ReadOptions& options = {}) const;
+  // Copies the value into `buffer` (replacing its content, keeping its capacity); true if found.
+  Result<bool> get(const Keyspace& keyspace, std::string_view key, std::string& buffer, const ReadOptions& options = {}) const;
+  // Without copying.
+  Status get(const Keyspace& keyspace, std::string_view key, PinnedValue& value, const ReadOptions& options = {}) const;
+  // One answer per key, in order, all of the same moment. values.size() must equal keys.size() (kInvalidArgument).
+  Status multi_get(const Keyspace& keyspace, std::span<const std::string_view> keys, std::span<PinnedValue> values,
+                   const ReadOptions& options = {}) const;
+
+  Iterator iterate(const IterateOptions& options = {}) const;
+  Iterator iterate(const Keyspace& keyspace, const IterateOptions& options = {}) const;
+  Snapshot snapshot() const;
+
+  // --- upkeep ----------------------------------------------------------------------------------------------
+  // Writes the memtables to tables and waits; durable on return.
+  Status flush();
+  // Rewrites the range until it lies in one level, dropping what no snapshot can see; waits.
+  Status compact_range(const KeyRange& range = {});
+  Status compact_range(const Keyspace& keyspace, const KeyRange& range = {});
+  // Waits until no flush or compaction is running or due. Errors: kReadOnlyMode if background work has failed.
+  Status wait_for_background_work();
+  // Stored bytes of the range: tables from their indexes (within one block at each end), memtables by share.
+  Result<std::uint64_t> approximate_size(const Keyspace& keyspace, const KeyRange& range) const;
+  // Verifies what is on disk. Findings are in the report; an error means that the check itself could not run.
+  Result<CheckReport> check(const CheckOptions& options = {}) const;
+
+  Statistics stats() const;
+  const std::string& path() const;
+  LightningDbConfig config() const;   // effective values: what 0 was resolved to
+
+ private:
+  friend class DatabaseAccess;
+  explicit Database(std::shared_ptr<engine::Engine> engine);
+  std::shared_ptr<engine::Engine> engine_;
+};
+
+}  // namespace lightning

@@ -1,0 +1,57 @@
+// Ordered iteration over one keyspace, both ways.
+//
+//   auto it = db.iterate({.prefix = "user:"});
+//   for (it.seek_to_first(); it.valid(); it.next()) use(it.key(), it.value());
+//   LIGHTNING_TRY(it.status());
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "lightning/result.h"
+#include "lightning/types.h"
+
+namespace lightning {
+
+class Snapshot;
+namespace engine { class DatabaseIterator; }
+
+struct IterateOptions {
+  const Snapshot* snapshot = nullptr;          // null: what was visible when the iterator was made
+  std::optional<std::string> lower_bound;      // inclusive
+  std::optional<std::string> upper_bound;      // exclusive
+  std::string prefix;                          // if not empty: only keys that start with it; joins the bounds
+  bool fill_cache = true;                      // false for long scans that should leave the cache alone
+};
+
+// A consistent view of one keyspace: later writes, flushes and compactions do not change what it returns.
+//
+// Threads:  one thread at a time; may be handed over.
+// Lifetime: destroy before the database closes. It pins the files and memtables it may read.
+// Errors:   a failed read makes valid() false and status() an error: an end is only an end if status() is ok.
+class Iterator {
+ public:
+  Iterator();
+  explicit Iterator(std::unique_ptr<engine::DatabaseIterator> impl);
+  Iterator(Iterator&&) noexcept;
+  Iterator& operator=(Iterator&&) noexcept;
+  ~Iterator();
+
+  bool valid() const;
+  void seek_to_first();
+  void seek_to_last();
+  void seek(std::string_view target);           // first key >= target
+  void seek_for_prev(std::string_view target);  // last key <= target
+  void next();                                  // requires valid()
+  void prev();                                  // requires valid()
+  std::string_view key() const;                 // requires valid(); good until the next move
+  std::string_view value() const;               // requires valid(); good until the next move
+  Status status() const;
+
+ private:
+  std::unique_ptr<engine::DatabaseIterator> impl_;
+};
+
+}  // namespace lightning

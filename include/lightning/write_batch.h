@@ -1,0 +1,47 @@
+// WriteBatch: operations that take effect together or not at all, across keyspaces.
+//
+//   WriteBatch batch;
+//   batch.put("id:7", "paid").erase("pending:7");
+//   LIGHTNING_TRY(db.write(batch));
+//
+// Later operations of a batch win over earlier ones on the same key.
+// The encoding (docs/format/batch.md) is what the log stores: a batch is encoded once.
+//
+// Threads: one thread at a time. Lifetime: put() and erase() copy their arguments.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "lightning/types.h"
+
+namespace lightning {
+
+class Keyspace;
+
+class WriteBatch {
+ public:
+  // Without a keyspace: the default keyspace. Sizes are checked by Database::write, which then applies nothing.
+  WriteBatch& put(std::string_view key, std::string_view value);
+  WriteBatch& put(const Keyspace& keyspace, std::string_view key, std::string_view value);
+  WriteBatch& erase(std::string_view key);
+  WriteBatch& erase(const Keyspace& keyspace, std::string_view key);
+
+  std::size_t len() const { return count_; }            // operations
+  bool empty() const { return count_ == 0; }
+  std::size_t bytes() const { return rep_.size(); }     // encoded size
+  void clear();                                         // keeps the capacity
+  void reserve(std::size_t bytes) { rep_.reserve(bytes); }
+
+ private:
+  friend class WriteBatchAccess;
+  void append(std::uint8_t type, std::uint32_t keyspace_id, std::string_view key, std::string_view value);
+
+  std::string rep_;
+  std::uint32_t count_ = 0;
+  std::size_t key_bytes_max_ = 0, key_bytes_min_ = ~std::size_t{0}, value_bytes_max_ = 0;
+};
+
+}  // namespace lightning

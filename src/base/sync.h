@@ -1,0 +1,146 @@
+// Threads, locks and waiting: the one place the engine gets them from.
+//
+// Every primitive has two faces behind one name. On an ordinary thread it is the operating system's. On a fiber of a
+// base::FiberScheduler (fiber.h) it is a scheduling point of a deterministic simulation: one operating-system thread,
+// a seeded choice of who runs next, virtual time. Which face is decided per call by a thread-local pointer, so the same
+// compiled engine runs in both worlds; in production that costs one predicted branch.
+//
+// Code outside base/ and env/ may use std::atomic freely, and nothing else of <thread>, <mutex>, <condition_variable>,
+// <chrono> clocks or thread_local: a lint fails the build on it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/thread_annotations.h"
+
+namespace lightning::base {
+
+// The order in which a thread may take locks: strictly rising. docs/locking.md has a row for each.
+// Debug and test builds abort on any acquisition out of order, naming both locks.
+enum class LockRank : std::uint8_t {
+  kDatabaseHandle = 10,   // open/close of a handle
+  kJobs = 15,             // compaction and flush bookkeeping
+  kKeyspaces = 20,        // the list of keyspaces
+  kCompaction = 25,       // which tables are being compacted
+  kManifest = 30,         // current version, file numbers, manifest file
+  kMemTableSwitch = 40,   // sealing a memtable
+  kTreeView = 45,         // a tree's current read view
+  kWalSync = 50,          // who syncs the log
+  kWalSegments = 55,      // list of segments, segment switch
+  kWalReserve = 60,       // next log position
+  kSnapshots = 65,        // live snapshots
+  kTableCache = 70,       // open tables
+  kCacheList = 75,        // replacement lists of the block cache
+  kEpoch = 80,            // retired objects
+  kExecutor = 85,         // job queues
+  kRateLimiter = 86,
+  kMemory = 88,           // arenas and block allocator
+  kEnv = 90,              // inside env implementations
+  kStatistics = 92,
+  kLeaf = 100,            // never calls anything while held
+};
+
+// A mutual exclusion lock. Not recursive. Adaptive: spins briefly, then sleeps.
+class LIGHTNING_CAPABILITY("mutex") Mutex {
+ public:
+  explicit Mutex(LockRank rank) : rank_(rank) {}
+  Mutex(const Mutex&) = delete;
+  Mutex& operator=(const Mutex&) = delete;
+
+  void lock() LIGHTNING_ACQUIRE();
+  void unlock() LIGHTNING_RELEASE();
+  bool try_lock() LIGHTNING_TRY_ACQUIRE(true);
+  LockRank rank() const { return rank_; }
+  // Debug builds: aborts unless the calling thread holds this lock.
+  void assert_held() const LIGHTNING_ASSERT_CAPABILITY(this);
+
+ private:
+  friend class CondVar;
+  friend class FiberScheduler;
+  std::atomic<std::uint32_t> state_{0};   // 0 free, 1 held, 2 held with sleepers (futex protocol; Drepper 2011)
+  const LockRank rank_;
+  std::atomic<std::uint32_t> owner_{0};   // thread_slot() + 1, kept in debug builds
+};
+
+class LIGHTNING_SCOPED_CAPABILITY MutexLock {
+ public:
+  explicit MutexLock(Mutex& mutex) LIGHTNING_ACQUIRE(mutex) : mutex_(mutex) { mutex_.lock(); }
+  ~MutexLock() LIGHTNING_RELEASE() { if (held_) mutex_.unlock(); }
+  MutexLock(const MutexLock&) = delete;
+  MutexLock& operator=(const MutexLock&) = delete;
+  // For the rare function that must let go in the middle (I/O, calling back).
+  void unlock() LIGHTNING_RELEASE() { held_ = false; mutex_.unlock(); }
+  void lock() LIGHTNING_ACQUIRE() { mutex_.lock(); held_ = true; }
+
+ private:
+  Mutex& mutex_;
+  bool held_ = true;
+};
+
+// A condition variable bound to no mutex. Spurious wake-ups happen: always wait in a loop.
+class CondVar {
+ public:
+  CondVar() = default;
+  CondVar(const CondVar&) = delete;
+  CondVar& operator=(const CondVar&) = delete;
+
+  void wait(Mutex& mutex) LIGHTNING_REQUIRES(mutex);
+  // False if `timeout` passed without a notification.
+  bool wait_for(Mutex& mutex, std::chrono::nanoseconds timeout) LIGHTNING_REQUIRES(mutex);
+  void notify_one();
+  void notify_all();
+
+ private:
+  friend class FiberScheduler;
+  std::atomic<std::uint32_t> sequence_{0};   // futex word: changes with every notification
+  std::atomic<std::uint32_t> waiters_{0};
+};
+
+// A joinable thread (or fiber, when started from a fiber). The destructor joins.
+class Thread {
+ public:
+  Thread() = default;
+  // `name`: at most 15 bytes are shown by the operating system. Fails (empty handle, joinable() false) if the system
+  // has no thread to give.
+  static Thread spawn(std::string name, std::function<void()> body);
+  Thread(Thread&&) noexcept;
+  Thread& operator=(Thread&&) noexcept;
+  ~Thread();
+  bool joinable() const { return impl_ != nullptr; }
+  void join();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Small dense number of the calling thread or fiber, unique among the live ones, reused after its end: the index of
+// per-thread slots (epochs, statistics). At most kThreadSlotsMax live at once; more is fatal.
+inline constexpr std::uint32_t kThreadSlotsMax = 1024;
+std::uint32_t thread_slot();
+
+// Lets another thread run. In loops that wait for another thread's few instructions use Backoff.
+void yield();
+void sleep_for(std::chrono::nanoseconds duration);
+
+// True on a fiber of a simulation.
+bool in_simulation();
+
+// Waiting for something another thread is about to do: pause instructions first, then yield, then sleep 50 us at a time.
+class Backoff {
+ public:
+  void pause();
+ private:
+  std::uint32_t rounds_ = 0;
+};
+
+// Monotonic and wall time of the calling thread's world (operating system, or virtual time on a fiber), nanoseconds.
+// Engine code takes time from env::Clock; these are for base/ itself and for env's implementations.
+std::uint64_t monotonic_now_ns();
+
+}  // namespace lightning::base

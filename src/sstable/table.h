@@ -1,0 +1,147 @@
+// SSTable: an immutable sorted file of entries. One writer, one reader, one iterator.
+//
+// The bytes are described in docs/format/sstable.md: data blocks, filter, two-level index whose entries hold each
+// block's tag, properties, footer; the footer's root tag goes into the manifest, so that every stored byte hangs below
+// one anchor. All integers little-endian. What lies on disk (after compression) is what tags cover.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/memory_budget.h"
+#include "cache/block_cache.h"
+#include "env/env.h"
+#include "format/entry.h"
+#include "format/ids.h"
+#include "lightning/config.h"
+#include "lightning/result.h"
+
+namespace lightning::sstable {
+
+struct TableOptions {
+  std::uint32_t block_bytes = 16 * 1024;       // data block before compression
+  Compression compression = Compression::kLz4; // a block that does not shrink by 1/8 is stored as it is
+  std::uint32_t filter_bits_per_key = 10;      // 0: no filter
+  base::TagAlgorithm tags = base::TagAlgorithm::kBlake3;
+};
+
+// What the manifest remembers about a table, and all that is needed to open it safely.
+struct TableMeta {
+  format::FileNumber number = 0;
+  format::Uid uid;
+  std::uint64_t file_bytes = 0;
+  base::Tag root;                              // tag of the footer block, which holds the tags of index, filter, properties
+  base::TagAlgorithm tags = base::TagAlgorithm::kBlake3;
+  std::string smallest_key, largest_key;       // user keys, inclusive
+  Sequence smallest_sequence = 0, largest_sequence = 0;
+  std::uint64_t entries = 0, tombstones = 0;
+  std::uint64_t data_bytes = 0;                // keys and values before compression
+};
+
+// Builds one table. Entries come in entry order; anything else is kInternal. Threads: one at a time.
+// Memory: the block being built plus index and filter of this table (filter input: 8 bytes per key).
+class TableWriter {
+ public:
+  TableWriter(std::unique_ptr<env::WritableFile> file, const format::Uid& store_id, const format::Uid& uid,
+              format::FileNumber number, const TableOptions& options);
+  ~TableWriter();
+  Status add(const format::Entry& entry);
+  std::uint64_t entries() const;
+  std::uint64_t data_bytes() const;            // keys and values added so far
+  std::uint64_t file_bytes() const;            // written so far, estimate
+  // Writes the rest, syncs, closes. The directory is synced by the caller. At least one entry must have been added.
+  Result<TableMeta> finish();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+struct TableReadOptions {
+  bool fill_cache = true;
+};
+
+// The newest version of a key with a sequence of at most `at`, found in a table.
+struct TableLookup {
+  format::EntryType type = format::EntryType::kPut;
+  Sequence sequence = 0;
+  std::string_view value;                      // inside `block`
+  cache::Block* block = nullptr;               // pinned if `pinned`, else protected by the caller's epoch guard alone
+  bool pinned = false;
+};
+
+struct TableStatistics {                       // filled per call site; relaxed counters per thread are the engine's business
+  std::uint64_t filter_checks = 0, filter_negatives = 0, blocks_read = 0;
+};
+
+// An open table. Threads: any. Readers take no lock when the block is cached.
+class Table {
+ public:
+  // Verifies size, header, footer (against meta.root), index, filter and properties (against the footer) and that uid and
+  // store id are the expected ones. Errors: kTableMissing, kTableCorrupt (file, offset, what), kFormatUnsupported, kIo.
+  // Index and filter are held in memory and charged to `budget` (kFiltersAndIndexes) until the destructor.
+  static Result<std::shared_ptr<Table>> open(env::Env& env, const std::string& path, const format::Uid& store_id,
+                                             const TableMeta& meta, cache::BlockCache& cache, base::MemoryBudget& budget);
+  ~Table();
+
+  // Two-step look-up, because nothing may wait for a disk inside an epoch guard.
+  //
+  // find_cached: never does I/O. kFound: `result` is set, unpinned. kAbsent: no such version here. kMiss: the block that
+  // could hold it is not in the cache. The caller is inside a guard of the cache's epoch domain, and uses the unpinned
+  // result only there. Consults the filter first.
+  enum class Cached : std::uint8_t { kFound, kAbsent, kMiss };
+  Cached find_cached(std::string_view key, std::uint64_t key_hash, Sequence at, TableLookup& result) const;
+  // find: may read the block (caller is not inside a guard, and holds the table alive). Result pinned. False: absent.
+  Result<bool> find(std::string_view key, std::uint64_t key_hash, Sequence at, const TableReadOptions& options, TableLookup& result) const;
+  // One filter probe: false means no version of the key is here. key_hash = filter_hash(key).
+  bool may_contain(std::uint64_t key_hash) const;
+  // Starts loading the cache lines that find_cached will touch first.
+  void prefetch(std::uint64_t key_hash) const;
+  // Brings the blocks for these lookups into the cache with one read_many. Misses only; errors surface in find().
+  struct Pending {
+    std::string_view key;
+    std::uint64_t key_hash;
+    Sequence at;
+  };
+  void load_many(std::span<const Pending> lookups, const TableReadOptions& options) const;
+
+  // Pins one block at a time; reads ahead when it moves on sequentially (doubling, up to 1 MiB).
+  std::unique_ptr<format::EntryIterator> iterator(const TableReadOptions& options) const;
+
+  // Stored bytes before `key`, from the index alone.
+  std::uint64_t approximate_offset(std::string_view key) const;
+  // Keys that split the table into about `parts` equal pieces of stored bytes (block boundaries), for sub-compactions.
+  std::vector<std::string> split_keys(std::size_t parts) const;
+
+  // Reads and verifies every block and its structure: order, bounds, counts, filter (each key must pass it), hash index.
+  // Each finding is given to `report`; returns false if `report` said stop. Rate limiting and progress by `before_read`(bytes).
+  bool check(const std::function<bool(const Error&)>& report, const std::function<bool(std::uint64_t)>& before_read) const;
+
+  const TableMeta& meta() const;
+  const std::string& path() const;
+  // For `lightning_db inspect sst`.
+  struct Properties {
+    std::uint64_t blocks = 0, data_stored_bytes = 0, index_bytes = 0, filter_bytes = 0, raw_key_bytes = 0, raw_value_bytes = 0;
+    std::uint64_t created_ns = 0;
+    Compression compression = Compression::kNone;
+    std::uint32_t format_version = 0;
+  };
+  const Properties& properties() const;
+
+ private:
+  class Impl;
+  explicit Table(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Hash of a user key as filters and in-block indexes use it. Computed once per read.
+std::uint64_t filter_hash(std::string_view key);
+
+}  // namespace lightning::sstable

@@ -1,0 +1,183 @@
+// WriteAheadLog: where a write lives before anything else knows of it.
+//
+// The log is a directory of preallocated segments, written through env::LogFile as memory: an acknowledged record
+// survives the death of the process without a system call. Its bytes are described in docs/format/wal.md.
+// One commit takes these steps, in this order:
+//
+//   LIGHTNING_ASSIGN(Ticket ticket, log.reserve({...}));  // a place and sequence numbers: one short critical section
+//   log.copy(ticket, payload);            // bytes reach the operating system; any number of threads at once
+//   [insert into memtables]
+//   log.complete(ticket);                 // waits for its turn: commits complete in order of sequence
+//   LIGHTNING_TRY(log.wait_durable(ticket));   // a Sync commit: one fdatasync serves all that wait;
+//                                              // others: only until every Sync commit before it is durable
+//   [publish ticket.last_sequence: nothing before it can be taken back by a power cut that Sync promised to survive]
+//
+// After a failed sync the log is poisoned: every later reserve() and wait_durable() fails with kSyncFailed.
+//
+// Threads: all methods from any thread.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/memory_budget.h"
+#include "env/env.h"
+#include "format/ids.h"
+#include "lightning/config.h"
+#include "lightning/result.h"
+#include "lightning/statistics.h"
+#include "lightning/types.h"
+
+namespace lightning::wal {
+
+struct LogOptions {
+  std::uint64_t segment_bytes = 64ull << 20;
+  IntegrityLevel integrity = IntegrityLevel::kStandard;
+  WalSyncMode sync_mode = WalSyncMode::kAsync;           // kPeriodic starts the syncing thread's timer
+  std::chrono::milliseconds sync_interval{100};
+  std::uint32_t free_segments_max = 2;                   // released segments kept for reuse
+  std::chrono::milliseconds stall_timeout{60'000};       // longest wait for a free segment; 0 = no limit
+};
+
+// A point between two records of the log.
+struct LogPosition {
+  Sequence last_sequence = 0;       // of the last record before it; 0 at the start of a store
+  std::uint64_t chain = 0;          // chain hash over all records before it
+};
+
+struct LogCounters {   // since creation
+  std::uint64_t records = 0, bytes = 0, syncs = 0, segment_waits = 0, segment_wait_us = 0;
+};
+
+namespace internal { class Segment; }
+
+class WriteAheadLog {
+ public:
+  // A commit's place in the log. A payload that does not fit the rest of a segment is split into fragments.
+  struct Ticket {
+    Sequence first_sequence = 0, last_sequence = 0;
+    Sequence sync_barrier = 0;      // highest Sync commit before (or at) this one
+    struct Extent {
+      internal::Segment* segment = nullptr;
+      std::uint64_t offset = 0;     // of the record header
+      std::uint64_t payload_bytes = 0;
+    };
+    Extent extent;                  // the first, which is the only one nearly always
+    std::vector<Extent> more;       // in order; empty when there is one
+    bool sync = false;
+    // What the header will say; filled by reserve() for copy().
+    std::uint64_t payload_hash = 0, chain = 0, commit_time_ns = 0;
+    Sequence durable_before = 0;
+    std::uint32_t operations = 0;
+  };
+  struct Commit {
+    std::string_view payload;       // encoded batch (docs/format/batch.md), only hashed here
+    std::uint32_t operations = 0;   // sequence numbers it takes; at least 1
+    bool sync = false;
+  };
+
+  // Starts a new log in `directory` (which exists) at `start`, with segment numbers above all that lie there.
+  // Earlier segments are left alone: see remove_segments_before(). Starts its background thread.
+  static Result<std::unique_ptr<WriteAheadLog>> create(env::Env& env, std::string directory, const format::Uid& store_id,
+                                                       format::Epoch epoch, LogPosition start, const LogOptions& options,
+                                                       base::MemoryBudget& budget);
+  // Seals the last segment and makes everything durable, best effort; call close() to see errors.
+  ~WriteAheadLog();
+  Status close();
+
+  // Errors: kNoSpace/kIo (no new segment could be made; outcome kNotApplied, later calls try again), kStalled, kSyncFailed.
+  Result<Ticket> reserve(const Commit& commit);
+  void copy(const Ticket& ticket, std::string_view payload);
+  void complete(const Ticket& ticket);
+  // For ticket.sync: until it is durable. Else: until ticket.sync_barrier is (nearly always at once).
+  // kSyncFailed: outcome kUnknown.
+  Status wait_durable(const Ticket& ticket);
+  // Everything completed before the call is durable at return.
+  Status sync();
+
+  Sequence last_reserved() const;
+  Sequence last_completed() const;
+  Sequence last_durable() const;
+  LossWindow loss_window() const;
+  LogCounters counters() const;
+  // Bytes of segments that hold records not yet released, and the first sequence of the oldest of them.
+  std::uint64_t live_bytes() const;
+  Sequence oldest_live_sequence() const;
+  format::FileNumber first_live_segment() const;
+
+  // Records up to and including `sequence` are in tables: whole segments below it are recycled or removed.
+  void release_up_to(Sequence sequence);
+  // Removes the segments that an earlier life of the store left (numbers below this log's first).
+  Status remove_older_segments();
+
+ private:
+  class Impl;
+  explicit WriteAheadLog(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// --- reading ------------------------------------------------------------------------------------------------------
+
+struct RecoveredCommit {
+  Sequence first_sequence = 0;
+  std::uint32_t operations = 0;
+  std::uint64_t commit_time_ns = 0;
+  std::string_view payload;         // good during the call
+};
+
+struct ReplayOptions {
+  // Durable evidence from outside the log (manifest): a bad record at or below it is damage, never a torn tail.
+  Sequence known_durable = 0;
+  // Position after which replay starts and the chain is checked: the store's flushed position; commits up to
+  // and including it are passed over (their chain is still checked where they are present).
+  LogPosition start;
+  bool verify_start_chain = true;
+};
+
+struct TornTail {                   // a report entry, not an error
+  std::string file;
+  std::uint64_t offset = 0, bytes = 0;
+  Sequence last_sequence = 0;       // last good one
+};
+
+struct ReplayReport {
+  LogPosition end;
+  std::uint64_t segments = 0, commits = 0, operations = 0, bytes = 0;
+  std::optional<TornTail> torn_tail;
+};
+
+// Gives every whole commit to `apply`, in order, once; a batch whose fragments are incomplete at the tail is not given.
+// A bad record is a torn tail only if nothing says it was ever durable: no later record, segment header, or
+// options.known_durable carries a durable watermark at or above it. Otherwise kWalCorrupt with file and offset.
+// A missing segment, or one whose start contradicts its predecessor's end, is kWalMissing.
+// Read-only: changes nothing on disk.
+Result<ReplayReport> replay(env::Env& env, const std::string& directory, const format::Uid& store_id, const ReplayOptions& options,
+                            const std::function<Status(const RecoveredCommit&)>& apply);
+
+// For `lightning_db inspect wal`: one line of facts per record of one segment file, the bad ones too.
+struct RecordFacts {
+  std::uint64_t offset = 0, payload_bytes = 0;
+  std::string kind;                 // "full", "first", "middle", "last", "seal", "mark", "bad"
+  Sequence first_sequence = 0, durable_sequence = 0;
+  std::uint32_t operations = 0;
+  std::uint64_t commit_time_ns = 0, chain = 0;
+  std::string_view payload;
+};
+struct SegmentFacts {
+  format::FileNumber number = 0;
+  format::Uid store_id, segment_uid;
+  format::Epoch epoch = 0;
+  LogPosition start;
+  bool sealed = false;
+};
+Result<SegmentFacts> inspect_segment(env::Env& env, const std::string& path, const std::function<bool(const RecordFacts&)>& visit);
+
+}  // namespace lightning::wal
