@@ -2,6 +2,10 @@
 function(lightning_layer name)
   cmake_parse_arguments(arg "" "" "DEPS;LIBS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cc)
+  if(NOT sources)   # a layer of headers only
+    set(sources ${CMAKE_CURRENT_BINARY_DIR}/${name}_headers.cc)
+    file(CONFIGURE OUTPUT ${sources} CONTENT "")
+  endif()
   add_library(lightning_${name} STATIC ${sources})
   target_include_directories(lightning_${name} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
