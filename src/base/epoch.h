@@ -1,4 +1,5 @@
-// Epoch-based reclamation (Fraser 2004): readers announce that they are reading, writers free what nobody can still see.
+// Epoch-based reclamation (Fraser 2004): readers announce that they are reading, writers free what nobody can still
+// see.
 //
 // A reader enters, follows published pointers, leaves: one store each way to a cache line of its own, no shared line
 // is written. What was unpublished is retire()d and freed once every reader that could have seen it has left.
@@ -19,9 +20,9 @@ namespace lightning::base {
 class EpochDomain {
  public:
   EpochDomain() = default;
-  ~EpochDomain();   // frees everything retired; no reader may be inside
+  ~EpochDomain();  // frees everything retired; no reader may be inside
 
-  class Guard {     // nests
+  class Guard {  // nests
    public:
     explicit Guard(EpochDomain& domain) : domain_(domain), slot_(thread_slot()) { domain_.enter(slot_); }
     ~Guard() { domain_.leave(slot_); }
@@ -37,12 +38,12 @@ class EpochDomain {
   void retire(void* object, void (*free)(void*));
   // Frees what is safe now; retire() does so by itself every few calls.
   void collect();
-  std::uint64_t retired() const;   // objects not yet freed
+  std::uint64_t retired() const;  // objects not yet freed
 
  private:
   struct alignas(64) Slot {
-    std::atomic<std::uint64_t> epoch{0};   // 0: outside; else the epoch seen on entry
-    std::uint32_t depth = 0;               // written by the owner alone
+    std::atomic<std::uint64_t> epoch{0};  // 0: outside; else the epoch seen on entry
+    std::uint32_t depth = 0;              // written by the owner alone
   };
   struct Retired {
     std::uint64_t epoch;
@@ -53,7 +54,11 @@ class EpochDomain {
     Slot& s = slots_[slot];
     if (s.depth++ == 0) {
       // seq_cst: the announcement must be visible before any published pointer is read.
-      s.epoch.exchange(global_.load(std::memory_order_relaxed), std::memory_order_seq_cst);
+      s.epoch.exchange(global_.load(std::memory_order_acquire), std::memory_order_seq_cst);
+#if !defined(__x86_64__)
+      // Elsewhere than on x86 a later load may overtake the exchange.
+      std::atomic_thread_fence(std::memory_order_seq_cst);
+#endif
     }
   }
   void leave(std::uint32_t slot) {
@@ -66,6 +71,7 @@ class EpochDomain {
   std::array<Slot, kThreadSlotsMax> slots_;
   mutable Mutex mutex_{LockRank::kEpoch};
   std::deque<Retired> retired_ LIGHTNING_GUARDED_BY(mutex_);
+  std::size_t since_collection_ LIGHTNING_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace lightning::base

@@ -19,7 +19,7 @@ class Lane {
  public:
   Lane(std::string name, std::uint32_t threads);
   ~Lane();
-  // False if the lane could not start a single thread; jobs then run in submit().
+  // If the system had no thread to give (threads() == 0), the job runs here and now.
   void submit(std::function<void()> job);
   std::uint32_t threads() const { return thread_count_; }
 
@@ -46,7 +46,11 @@ class RateLimiter {
  private:
   Mutex mutex_{LockRank::kRateLimiter};
   std::uint64_t rate_ LIGHTNING_GUARDED_BY(mutex_);
-  std::uint64_t next_free_ns_ LIGHTNING_GUARDED_BY(mutex_) = 0;
+  // Requests stand in a queue measured in bytes, which drains at the rate: a change of the rate reaches those who wait.
+  void drain(std::uint64_t now_ns) LIGHTNING_REQUIRES(mutex_);
+  std::uint64_t requested_ LIGHTNING_GUARDED_BY(mutex_) = 0;  // bytes ever asked for
+  std::uint64_t drained_ LIGHTNING_GUARDED_BY(mutex_) = 0;    // bytes of these whose time has come
+  std::uint64_t drained_at_ns_ LIGHTNING_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace lightning::base

@@ -23,27 +23,65 @@ namespace lightning::base {
 // The order in which a thread may take locks: strictly rising. docs/locking.md has a row for each.
 // Debug and test builds abort on any acquisition out of order, naming both locks.
 enum class LockRank : std::uint8_t {
-  kDatabaseHandle = 10,   // open/close of a handle
-  kJobs = 15,             // compaction and flush bookkeeping
-  kKeyspaces = 20,        // the list of keyspaces
-  kCompaction = 25,       // which tables are being compacted
-  kManifest = 30,         // current version, file numbers, manifest file
-  kMemTableSwitch = 40,   // sealing a memtable
-  kTreeView = 45,         // a tree's current read view
-  kWalSync = 50,          // who syncs the log
-  kWalSegments = 55,      // list of segments, segment switch
-  kWalReserve = 60,       // next log position
-  kSnapshots = 65,        // live snapshots
-  kTableCache = 70,       // open tables
-  kCacheList = 75,        // replacement lists of the block cache
-  kEpoch = 80,            // retired objects
-  kExecutor = 85,         // job queues
+  kDatabaseHandle = 10,  // open/close of a handle
+  kJobs = 15,            // compaction and flush bookkeeping
+  kKeyspaces = 20,       // the list of keyspaces
+  kCompaction = 25,      // which tables are being compacted
+  kManifest = 30,        // current version, file numbers, manifest file
+  kMemTableSwitch = 40,  // sealing a memtable
+  kTreeView = 45,        // a tree's current read view
+  kWalSync = 50,         // who syncs the log
+  kWalSegments = 55,     // list of segments, segment switch
+  kWalReserve = 60,      // next log position
+  kSnapshots = 65,       // live snapshots
+  kTableCache = 70,      // open tables
+  kCacheList = 75,       // replacement lists of the block cache
+  kEpoch = 80,           // retired objects
+  kExecutor = 85,        // job queues
   kRateLimiter = 86,
-  kMemory = 88,           // arenas and block allocator
-  kEnv = 90,              // inside env implementations
+  kMemory = 88,  // arenas and block allocator
+  kEnv = 90,     // inside env implementations
   kStatistics = 92,
-  kLeaf = 100,            // never calls anything while held
+  kLeaf = 100,  // never calls anything while held
 };
+
+class FiberScheduler;
+class Mutex;
+
+namespace internal {
+
+// The locks that a thread or fiber holds, oldest first; kept in checking builds, and always on fibers.
+struct HeldLocks {
+  static constexpr std::uint32_t kMax = 24;
+  Mutex* locks[kMax] = {};
+  std::uint32_t count = 0;
+};
+
+// What runs on this operating-system thread. FiberScheduler rewrites it at each switch.
+struct ThreadState {
+  static constexpr std::uint32_t kNoSlot = ~0u;
+  FiberScheduler* scheduler = nullptr;  // set while a fiber runs: the two faces part here
+  std::uint32_t slot = kNoSlot;
+  HeldLocks* held = nullptr;  // null until the first lock
+};
+extern constinit thread_local ThreadState thread_state;
+
+inline bool on_fiber() { return thread_state.scheduler != nullptr; }
+std::uint32_t take_thread_slot();
+// One more than the highest slot ever given out: how far a scan of all slots must look.
+std::uint32_t thread_slots_end();
+// Raises thread_slots_end() to `end`.
+void note_thread_slots(std::uint32_t end);
+// Prints and aborts: for violated rules of this file, never for anything that input, disk or load can cause.
+[[noreturn]] void fatal(const char* format, ...) __attribute__((format(printf, 1, 2)));
+
+#ifdef LIGHTNING_CHECK_LOCKS
+inline constexpr bool kCheckLocks = true;
+#else
+inline constexpr bool kCheckLocks = false;
+#endif
+
+}  // namespace internal
 
 // A mutual exclusion lock. Not recursive. Adaptive: spins briefly, then sleeps.
 class LIGHTNING_CAPABILITY("mutex") Mutex {
@@ -52,8 +90,22 @@ class LIGHTNING_CAPABILITY("mutex") Mutex {
   Mutex(const Mutex&) = delete;
   Mutex& operator=(const Mutex&) = delete;
 
-  void lock() LIGHTNING_ACQUIRE();
-  void unlock() LIGHTNING_RELEASE();
+  void lock() LIGHTNING_ACQUIRE() {
+    if (!internal::kCheckLocks && !internal::on_fiber()) [[likely]] {
+      std::uint32_t free = 0;
+      if (state_.compare_exchange_strong(free, 1, std::memory_order_acquire, std::memory_order_relaxed)) [[likely]]
+        return;
+    }
+    lock_slowly();
+  }
+  void unlock() LIGHTNING_RELEASE() {
+    if (!internal::kCheckLocks && !internal::on_fiber()) [[likely]] {
+      if (state_.exchange(0, std::memory_order_release) == 2) [[unlikely]]
+        wake_one();
+      return;
+    }
+    unlock_slowly();
+  }
   bool try_lock() LIGHTNING_TRY_ACQUIRE(true);
   LockRank rank() const { return rank_; }
   // Debug builds: aborts unless the calling thread holds this lock.
@@ -62,20 +114,36 @@ class LIGHTNING_CAPABILITY("mutex") Mutex {
  private:
   friend class CondVar;
   friend class FiberScheduler;
-  std::atomic<std::uint32_t> state_{0};   // 0 free, 1 held, 2 held with sleepers (futex protocol; Drepper 2011)
+  void lock_slowly();
+  void unlock_slowly();
+  void lock_contended();
+  void wake_one();
+  void check_order() const;  // aborts if the caller may not take this lock now
+  void note_acquired();
+  void note_released();
+
+  std::atomic<std::uint32_t> state_{0};  // 0 free, 1 held, 2 held with sleepers (futex protocol; Drepper 2011)
   const LockRank rank_;
-  std::atomic<std::uint32_t> owner_{0};   // thread_slot() + 1, kept in debug builds
+  std::atomic<std::uint32_t> owner_{0};  // thread_slot() + 1, kept in debug builds
 };
 
 class LIGHTNING_SCOPED_CAPABILITY MutexLock {
  public:
   explicit MutexLock(Mutex& mutex) LIGHTNING_ACQUIRE(mutex) : mutex_(mutex) { mutex_.lock(); }
-  ~MutexLock() LIGHTNING_RELEASE() { if (held_) mutex_.unlock(); }
+  ~MutexLock() LIGHTNING_RELEASE() {
+    if (held_) mutex_.unlock();
+  }
   MutexLock(const MutexLock&) = delete;
   MutexLock& operator=(const MutexLock&) = delete;
   // For the rare function that must let go in the middle (I/O, calling back).
-  void unlock() LIGHTNING_RELEASE() { held_ = false; mutex_.unlock(); }
-  void lock() LIGHTNING_ACQUIRE() { mutex_.lock(); held_ = true; }
+  void unlock() LIGHTNING_RELEASE() {
+    held_ = false;
+    mutex_.unlock();
+  }
+  void lock() LIGHTNING_ACQUIRE() {
+    mutex_.lock();
+    held_ = true;
+  }
 
  private:
   Mutex& mutex_;
@@ -97,7 +165,7 @@ class CondVar {
 
  private:
   friend class FiberScheduler;
-  std::atomic<std::uint32_t> sequence_{0};   // futex word: changes with every notification
+  std::atomic<std::uint32_t> sequence_{0};  // futex word: changes with every notification
   std::atomic<std::uint32_t> waiters_{0};
 };
 
@@ -122,19 +190,24 @@ class Thread {
 // Small dense number of the calling thread or fiber, unique among the live ones, reused after its end: the index of
 // per-thread slots (epochs, statistics). At most kThreadSlotsMax live at once; more is fatal.
 inline constexpr std::uint32_t kThreadSlotsMax = 1024;
-std::uint32_t thread_slot();
+inline std::uint32_t thread_slot() {
+  const std::uint32_t slot = internal::thread_state.slot;
+  return slot != internal::ThreadState::kNoSlot ? slot : internal::take_thread_slot();
+}
 
 // Lets another thread run. In loops that wait for another thread's few instructions use Backoff.
 void yield();
 void sleep_for(std::chrono::nanoseconds duration);
 
 // True on a fiber of a simulation.
-bool in_simulation();
+inline bool in_simulation() { return internal::on_fiber(); }
 
-// Waiting for something another thread is about to do: pause instructions first, then yield, then sleep 50 us at a time.
+// Waiting for something another thread is about to do: pause instructions first, then yield, then sleep 50 us at a
+// time.
 class Backoff {
  public:
   void pause();
+
  private:
   std::uint32_t rounds_ = 0;
 };
