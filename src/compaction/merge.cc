@@ -1,0 +1,112 @@
+#include "compaction/merge.h"
+
+#include <algorithm>
+
+#include "format/merging_iterator.h"
+#include "manifest/level_iterator.h"
+
+namespace lightning::compaction {
+
+namespace {
+
+// The tables of one merge, one after the other.
+class Outputs {
+ public:
+  explicit Outputs(const OutputOptions& options) : options_(options) {}
+
+  Status add(const format::Entry& entry) {
+    if (writer_ && writer_->data_bytes() >= options_.table_bytes && entry.key != last_key_) LIGHTNING_TRY(finish());
+    if (!writer_) {
+      LIGHTNING_ASSIGN(auto target, options_.create());
+      writer_ = std::make_unique<sstable::TableWriter>(std::move(target.file), options_.store_id, target.uid, target.number, options_.table);
+    }
+    // Only near the cut does the last key matter.
+    if (writer_->data_bytes() + entry.key.size() + entry.value.size() >= options_.table_bytes) last_key_.assign(entry.key);
+    return writer_->add(entry);
+  }
+
+  Status finish() {
+    if (!writer_) return {};
+    LIGHTNING_ASSIGN(auto meta, writer_->finish());
+    tables_.push_back(std::move(meta));
+    writer_.reset();
+    return {};
+  }
+
+  std::vector<sstable::TableMeta> take() { return std::move(tables_); }
+
+ private:
+  const OutputOptions& options_;
+  std::unique_ptr<sstable::TableWriter> writer_;
+  std::string last_key_;
+  std::vector<sstable::TableMeta> tables_;
+};
+
+}  // namespace
+
+Result<MergeResult> write_tables(format::EntryIterator& input, std::optional<std::string_view> start,
+                                 std::optional<std::string_view> end, Retention retention, const OutputOptions& output) {
+  constexpr std::uint64_t kProgressBytes = 1 << 20;
+  MergeResult result;
+  Outputs outputs(output);
+  std::uint64_t unreported = 0;
+  if (start) {
+    input.seek(*start, format::kSequenceMax);
+  } else {
+    input.seek_to_first();
+  }
+  for (; input.valid(); input.next()) {
+    const format::Entry& entry = input.entry();
+    if (end && entry.key >= *end) break;
+    ++result.entries_in;
+    unreported += entry.key.size() + entry.value.size();
+    if (unreported >= kProgressBytes) {
+      LIGHTNING_TRY(output.progress(unreported));
+      unreported = 0;
+    }
+    if (!retention.keep(entry)) continue;
+    ++result.entries_out;
+    LIGHTNING_TRY(outputs.add(entry));
+  }
+  LIGHTNING_TRY(input.status());
+  LIGHTNING_TRY(outputs.finish());
+  LIGHTNING_TRY(output.progress(unreported));
+  result.tables = outputs.take();
+  return result;
+}
+
+std::unique_ptr<format::EntryIterator> input_iterator(const Plan& plan) {
+  const sstable::TableReadOptions options{.fill_cache = false};
+  std::vector<std::unique_ptr<format::EntryIterator>> sources;
+  if (plan.input_level == 0) {
+    for (const auto& table : plan.inputs) sources.push_back(manifest::level_iterator({table}, options));
+  } else {
+    sources.push_back(manifest::level_iterator(plan.inputs, options));
+  }
+  if (!plan.overlapped.empty()) sources.push_back(manifest::level_iterator(plan.overlapped, options));
+  return format::merge(std::move(sources));
+}
+
+std::vector<std::string> split_points(const Plan& plan, std::size_t parts) {
+  if (parts < 2) return {};
+  // Keys that cut each table into pieces of equal size, weighted by the table's share; then the quantiles of all of them.
+  std::vector<std::string> keys;
+  const std::uint64_t total = std::max<std::uint64_t>(plan.input_bytes(), 1);
+  constexpr std::size_t kPieces = 64;
+  for (const auto* tables : {&plan.inputs, &plan.overlapped}) {
+    for (const auto& table : *tables) {
+      const std::size_t share = static_cast<std::size_t>(kPieces * parts * table->meta().file_bytes / total) + 1;
+      auto cuts = table->table->split_keys(share + 1);
+      std::move(cuts.begin(), cuts.end(), std::back_inserter(keys));
+    }
+  }
+  std::sort(keys.begin(), keys.end());
+  std::vector<std::string> points;
+  for (std::size_t i = 1; i < parts && !keys.empty(); ++i) {
+    const std::string& key = keys[i * keys.size() / parts];
+    if (points.empty() || points.back() < key) points.push_back(key);
+  }
+  return points;
+}
+
+}  // namespace lightning::compaction

@@ -1,0 +1,50 @@
+// Merging tables into new tables: the work of a compaction, apart from choosing it and installing its result.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compaction/pick.h"
+#include "compaction/retention.h"
+#include "env/env.h"
+#include "format/entry.h"
+#include "sstable/table.h"
+
+namespace lightning::compaction {
+
+// Where outputs go and what they look like. Functions are called from the merging thread.
+struct OutputOptions {
+  sstable::TableOptions table;
+  std::uint64_t table_bytes = 64ull << 20;   // keys and values per table
+  // A new file for a table: its number, and the opened file.
+  struct Target {
+    format::FileNumber number = 0;
+    format::Uid uid;
+    std::unique_ptr<env::WritableFile> file;
+  };
+  std::function<Result<Target>()> create;
+  format::Uid store_id;
+  // Called about every MiB of input; an error (cancelled, closing) ends the merge.
+  std::function<Status(std::uint64_t bytes)> progress;
+};
+
+struct MergeResult {
+  std::vector<sstable::TableMeta> tables;   // sorted by key, disjoint
+  std::uint64_t entries_in = 0, entries_out = 0;
+};
+
+// Writes the entries of `input` in [start, end) that `retention` keeps into tables. Tables are cut only between keys, so
+// that all versions of a key lie in one. Each finished table is synced; the directory is not.
+Result<MergeResult> write_tables(format::EntryIterator& input, std::optional<std::string_view> start,
+                                 std::optional<std::string_view> end, Retention retention, const OutputOptions& output);
+
+// The cursor over all that a plan reads.
+std::unique_ptr<format::EntryIterator> input_iterator(const Plan& plan);
+
+// Up to parts - 1 keys that cut the plan's input into about equal pieces.
+std::vector<std::string> split_points(const Plan& plan, std::size_t parts);
+
+}  // namespace lightning::compaction

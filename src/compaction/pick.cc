@@ -1,0 +1,160 @@
+#include "compaction/pick.h"
+
+#include <algorithm>
+
+namespace lightning::compaction {
+
+using manifest::kLevels;
+using manifest::TablePtr;
+using manifest::Version;
+
+namespace {
+
+bool any_busy(const std::vector<TablePtr>& tables) {
+  return std::any_of(tables.begin(), tables.end(), [](const TablePtr& table) { return table->compacting; });
+}
+
+struct Bounds {
+  std::string_view smallest, largest;
+};
+Bounds bounds_of(const std::vector<TablePtr>& tables) {
+  Bounds bounds{tables.front()->meta().smallest_key, tables.front()->meta().largest_key};
+  for (const TablePtr& table : tables) {
+    bounds.smallest = std::min<std::string_view>(bounds.smallest, table->meta().smallest_key);
+    bounds.largest = std::max<std::string_view>(bounds.largest, table->meta().largest_key);
+  }
+  return bounds;
+}
+
+// No table outside the plan that may hold older versions of its keys.
+bool nothing_below(const Version& version, std::uint32_t output_level, const Bounds& bounds) {
+  for (std::uint32_t level = output_level + 1; level < kLevels; ++level)
+    if (!Version::overlapping(version.levels[level], bounds.smallest, bounds.largest).empty()) return false;
+  return true;
+}
+
+std::optional<Plan> complete(const Version& version, Plan plan) {
+  if (plan.inputs.empty() || any_busy(plan.inputs)) return std::nullopt;
+  Bounds bounds = bounds_of(plan.inputs);
+  plan.overlapped = Version::overlapping(version.levels[plan.output_level], bounds.smallest, bounds.largest);
+  if (any_busy(plan.overlapped)) return std::nullopt;
+  plan.bottommost = nothing_below(version, plan.output_level, bounds);
+  return plan;
+}
+
+// All of level 0, oldest included, into the base level. Runs that arrive meanwhile stay for the next time.
+std::optional<Plan> pick_level0(const Version& version, std::uint32_t base_level, double score) {
+  if (any_busy(version.levels[0])) return std::nullopt;
+  Plan plan{.input_level = 0, .output_level = base_level, .inputs = version.levels[0], .overlapped = {}, .score = score};
+  return complete(version, std::move(plan));
+}
+
+// The table of a level that costs least below per byte moved; tables full of tombstones are cheaper still.
+std::optional<Plan> pick_level(const Version& version, std::uint32_t level, std::uint32_t output_level, double score) {
+  std::optional<Plan> best;
+  double best_cost = 0;
+  for (const TablePtr& table : version.levels[level]) {
+    if (table->compacting) continue;
+    auto plan = complete(version, Plan{.input_level = level, .output_level = output_level, .inputs = {table}, .overlapped = {}, .score = score});
+    if (!plan) continue;
+    std::uint64_t below = 0;
+    for (const TablePtr& other : plan->overlapped) below += other->meta().file_bytes;
+    const auto& meta = table->meta();
+    const double tombstone_share = meta.entries == 0 ? 0 : static_cast<double>(meta.tombstones) / static_cast<double>(meta.entries);
+    const double cost = static_cast<double>(below) / static_cast<double>(std::max<std::uint64_t>(meta.file_bytes, 1)) * (1 - 0.9 * tombstone_share);
+    if (!best || cost < best_cost) {
+      best = std::move(plan);
+      best_cost = cost;
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+std::uint64_t Plan::input_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const TablePtr& table : inputs) bytes += table->meta().file_bytes;
+  for (const TablePtr& table : overlapped) bytes += table->meta().file_bytes;
+  return bytes;
+}
+
+LevelTargets targets(const Version& version, const PickOptions& options) {
+  LevelTargets result;
+  std::uint32_t first_used = kLevels - 1;
+  std::uint64_t largest = 0;
+  for (std::uint32_t level = 1; level < kLevels; ++level) {
+    const std::uint64_t bytes = version.level_bytes(level);
+    if (bytes > 0) first_used = std::min(first_used, level);
+    largest = std::max(largest, bytes);
+  }
+  result.bytes.fill(~std::uint64_t{0});
+  // From the last level up: each holds a size_multiplier-th of the one below, until that is less than base_bytes.
+  std::uint64_t target = largest;
+  std::uint32_t base = kLevels - 1;
+  for (std::uint32_t level = kLevels - 1; level > 1; --level) {
+    target /= options.size_multiplier;
+    if (target < options.base_bytes) break;
+    base = level - 1;
+    result.bytes[base] = target;
+  }
+  // Data above the computed base (a store that shrank) must still flow down: level 0 goes above it.
+  result.base_level = std::min(base, first_used);
+  for (std::uint32_t level = result.base_level; level < base; ++level) result.bytes[level] = options.base_bytes / 4;
+  return result;
+}
+
+std::optional<Plan> pick(const Version& version, const PickOptions& options) {
+  const LevelTargets target = targets(version, options);
+  std::vector<std::pair<double, std::uint32_t>> scores;
+  scores.emplace_back(static_cast<double>(version.levels[0].size()) / options.level0_trigger, 0);
+  for (std::uint32_t level = target.base_level; level + 1 < kLevels; ++level) {
+    if (version.levels[level].empty()) continue;
+    scores.emplace_back(static_cast<double>(version.level_bytes(level)) / static_cast<double>(target.bytes[level]), level);
+  }
+  std::sort(scores.begin(), scores.end(), std::greater<>());
+  for (const auto& [score, level] : scores) {
+    if (score < 1) break;
+    auto plan = level == 0 ? pick_level0(version, target.base_level, score) : pick_level(version, level, level + 1, score);
+    if (plan) return plan;
+  }
+  return std::nullopt;
+}
+
+std::optional<Plan> pick_range(const Version& version, const PickOptions& options, std::optional<std::string_view> start,
+                               std::optional<std::string_view> end) {
+  const auto in_range = [&](const TablePtr& table) {
+    return (!start || table->meta().largest_key >= *start) && (!end || table->meta().smallest_key < *end);
+  };
+  const auto tables_in_range = [&](std::uint32_t level) {
+    std::vector<TablePtr> tables;
+    std::copy_if(version.levels[level].begin(), version.levels[level].end(), std::back_inserter(tables), in_range);
+    return tables;
+  };
+  const std::uint32_t base = targets(version, options).base_level;
+  if (!tables_in_range(0).empty())   // all of level 0: its runs overlap, and the order of ages must be kept
+    return complete(version, Plan{.input_level = 0, .output_level = base, .inputs = version.levels[0], .overlapped = {}, .score = 1});
+  for (std::uint32_t level = 1; level + 1 < kLevels; ++level) {
+    auto tables = tables_in_range(level);
+    if (tables.empty()) continue;
+    bool deeper = false;
+    for (std::uint32_t below = level + 1; below < kLevels; ++below) deeper = deeper || !tables_in_range(below).empty();
+    bool tombstones = false;
+    for (const TablePtr& table : tables) tombstones = tombstones || table->meta().tombstones > 0;
+    if (!deeper && !tombstones) continue;
+    return complete(version, Plan{.input_level = level, .output_level = level + 1, .inputs = std::move(tables), .overlapped = {}, .score = 1});
+  }
+  return std::nullopt;
+}
+
+std::uint64_t debt_bytes(const Version& version, const PickOptions& options) {
+  const LevelTargets target = targets(version, options);
+  std::uint64_t debt = version.levels[0].size() >= options.level0_trigger ? version.level_bytes(0) : 0;
+  for (std::uint32_t level = target.base_level; level + 1 < kLevels; ++level) {
+    const std::uint64_t bytes = version.level_bytes(level);
+    if (bytes > target.bytes[level]) debt += bytes - target.bytes[level];
+  }
+  return debt;
+}
+
+}  // namespace lightning::compaction

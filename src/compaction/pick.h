@@ -1,0 +1,54 @@
+// What to compact next: a pure function of a version and the options.
+//
+// Level 0 holds runs that overlap, newest first; it is merged into the base level, the first level below it that holds
+// data or should. Levels grow by a fixed factor towards the last one, whose size decides all the others (dynamic level
+// sizes, as RocksDB calls them), so that most of the data lies in the last level and little space is held twice.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lightning/config.h"
+#include "manifest/version.h"
+
+namespace lightning::compaction {
+
+struct PickOptions {
+  std::uint32_t level0_trigger = 8;
+  std::uint32_t size_multiplier = 10;
+  std::uint64_t base_bytes = 256ull << 20;    // smallest target of a level that is not the last
+};
+
+struct Plan {
+  std::uint32_t input_level = 0, output_level = 0;
+  std::vector<manifest::TablePtr> inputs;      // of input_level
+  std::vector<manifest::TablePtr> overlapped;  // of output_level
+  bool bottommost = false;   // nothing older lies below: tombstones that no snapshot needs may go
+  double score = 0;
+
+  // Moves instead of merging: one level's tables overlap nothing below.
+  bool trivial_move() const { return input_level != output_level && overlapped.empty() && inputs.size() == 1; }
+  std::uint64_t input_bytes() const;
+};
+
+// Where level 0 goes, and how large each level may be.
+struct LevelTargets {
+  std::uint32_t base_level = manifest::kLevels - 1;
+  std::array<std::uint64_t, manifest::kLevels> bytes{};
+};
+LevelTargets targets(const manifest::Version& version, const PickOptions& options);
+
+// The most urgent compaction whose tables are all free, or none. Urgent: score >= 1.
+std::optional<Plan> pick(const manifest::Version& version, const PickOptions& options);
+
+// For compact_range: the next step that brings [start, end) one level down; none when all of it lies in one level
+// (and holds no tombstones, or is as clean as it gets). Bounds empty = open.
+std::optional<Plan> pick_range(const manifest::Version& version, const PickOptions& options, std::optional<std::string_view> start,
+                               std::optional<std::string_view> end);
+
+// Bytes that wait to be compacted: what level 0 and overfull levels hold beyond their targets.
+std::uint64_t debt_bytes(const manifest::Version& version, const PickOptions& options);
+
+}  // namespace lightning::compaction

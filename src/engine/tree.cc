@@ -1,0 +1,49 @@
+#include "engine/tree.h"
+
+namespace lightning::engine {
+
+Tree::Tree(format::KeyspaceId keyspace_id, std::string keyspace_name, base::EpochDomain& epochs, base::MemoryBudget& budget,
+           manifest::VersionPtr version, Sequence after)
+    : id(keyspace_id), name(std::move(keyspace_name)), epochs_(epochs), budget_(budget) {
+  base::MutexLock lock(mutex_);
+  publish(new ReadView({std::make_shared<memtable::MemTable>(budget_), after}, {}, std::move(version)));
+}
+
+Tree::~Tree() { view_.load(std::memory_order_acquire)->unpin(); }
+
+PinnedView Tree::pin_view() const {
+  base::EpochDomain::Guard guard(epochs_);
+  const ReadView& current = view();
+  current.pin();   // safe: the tree's own pin is only dropped after this guard has ended
+  return PinnedView(&current);
+}
+
+bool Tree::seal(Sequence last) {
+  base::MutexLock lock(mutex_);
+  const ReadView& current = view();
+  if (current.active.table->empty()) return false;
+  std::vector<MemTableSpan> sealed;
+  sealed.reserve(current.sealed.size() + 1);
+  sealed.push_back({current.active.table, current.active.after, last});
+  sealed.insert(sealed.end(), current.sealed.begin(), current.sealed.end());
+  publish(new ReadView({std::make_shared<memtable::MemTable>(budget_), last}, std::move(sealed), current.version));
+  return true;
+}
+
+void Tree::install(manifest::VersionPtr version, Sequence flushed_through) {
+  base::MutexLock lock(mutex_);
+  const ReadView& current = view();
+  std::vector<MemTableSpan> sealed;
+  for (const MemTableSpan& span : current.sealed)
+    if (span.last > flushed_through) sealed.push_back(span);
+  publish(new ReadView(current.active, std::move(sealed), std::move(version)));
+}
+
+void Tree::publish(const ReadView* next) {
+  active_.store(next->active.table.get(), std::memory_order_release);
+  const ReadView* old = view_.exchange(next, std::memory_order_acq_rel);
+  if (old != nullptr)
+    epochs_.retire(const_cast<ReadView*>(old), [](void* view) { static_cast<const ReadView*>(view)->unpin(); });
+}
+
+}  // namespace lightning::engine

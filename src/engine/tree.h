@@ -1,0 +1,83 @@
+// Tree: one keyspace in memory: its memtables and the tables of its current version, behind one pointer.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/epoch.h"
+#include "base/sync.h"
+#include "format/ids.h"
+#include "lightning/types.h"
+#include "manifest/version.h"
+#include "memtable/memtable.h"
+
+namespace lightning::engine {
+
+// A memtable with the range of sequences that it can hold: after < sequence <= last.
+struct MemTableSpan {
+  std::shared_ptr<memtable::MemTable> table;
+  Sequence after = 0;
+  Sequence last = format::kSequenceMax;   // set when it is sealed
+};
+
+// What a read of one keyspace looks at, newest first. Immutable; replaced whole. Readers reach it inside an epoch guard,
+// and pin() it if they must keep it longer.
+class ReadView {
+ public:
+  ReadView(MemTableSpan active, std::vector<MemTableSpan> sealed, manifest::VersionPtr version)
+      : active(std::move(active)), sealed(std::move(sealed)), version(std::move(version)) {}
+  void pin() const { pins_.fetch_add(1, std::memory_order_relaxed); }
+  void unpin() const {
+    if (pins_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+  const MemTableSpan active;
+  const std::vector<MemTableSpan> sealed;   // newest first
+  const manifest::VersionPtr version;
+
+ private:
+  ~ReadView() = default;
+  mutable std::atomic<std::uint32_t> pins_{1};   // the tree's own
+};
+
+struct Unpin {
+  void operator()(const ReadView* view) const { view->unpin(); }
+};
+using PinnedView = std::unique_ptr<const ReadView, Unpin>;
+
+class Tree {
+ public:
+  Tree(format::KeyspaceId id, std::string name, base::EpochDomain& epochs, base::MemoryBudget& budget,
+       manifest::VersionPtr version, Sequence after);
+  ~Tree();
+
+  // Inside an epoch guard.
+  const ReadView& view() const { return *view_.load(std::memory_order_acquire); }
+  PinnedView pin_view() const;   // enters an epoch by itself
+
+  // The memtable that takes writes. Valid inside a WriteGate pass (or while the gate is closed).
+  memtable::MemTable& active() const { return *active_.load(std::memory_order_acquire); }
+
+  // Seals the active memtable, if it holds anything, and starts another. The write gate is closed; `last` is the last
+  // sequence handed out. False if there was nothing to seal.
+  bool seal(Sequence last);
+  // Replaces version and drops the sealed memtables that end at or before `flushed_through`.
+  void install(manifest::VersionPtr version, Sequence flushed_through);
+
+  const format::KeyspaceId id;
+  const std::string name;
+  std::atomic<bool> dropped{false};
+  std::atomic<bool> flush_queued{false};
+
+ private:
+  void publish(const ReadView* next) LIGHTNING_REQUIRES(mutex_);
+
+  base::EpochDomain& epochs_;
+  base::MemoryBudget& budget_;
+  mutable base::Mutex mutex_{base::LockRank::kTreeView};   // one change at a time
+  std::atomic<const ReadView*> view_{nullptr};
+  std::atomic<memtable::MemTable*> active_{nullptr};
+};
+
+}  // namespace lightning::engine

@@ -1,0 +1,67 @@
+// WriteGate: lets any number of writers pass at once, and now and then nobody.
+//
+// A writer is inside from reserving its place in the log until its entries are in the memtables. Closing the gate waits
+// until all have left: then every sequence number handed out is complete, and a memtable may be exchanged so that all of
+// its entries are older than all of its successor's. Passing costs one exchange on a line of the thread's own.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "base/sync.h"
+
+namespace lightning::engine {
+
+class WriteGate {
+ public:
+  class Pass {
+   public:
+    explicit Pass(WriteGate& gate) : slot_(gate.slots_[base::thread_slot()]) {
+      for (base::Backoff backoff;; backoff.pause()) {
+        slot_.inside.exchange(1, std::memory_order_seq_cst);   // announced before closed_ is read
+        if (!gate.closed_.load(std::memory_order_seq_cst)) return;
+        slot_.inside.store(0, std::memory_order_release);
+        while (gate.closed_.load(std::memory_order_acquire)) backoff.pause();
+      }
+    }
+    ~Pass() { slot_.inside.store(0, std::memory_order_release); }
+    Pass(const Pass&) = delete;
+    Pass& operator=(const Pass&) = delete;
+
+   private:
+    struct WriteGate::Slot& slot_;
+  };
+
+  // Holds the gate closed while it lives. One at a time.
+  class LIGHTNING_SCOPED_CAPABILITY Closure {
+   public:
+    explicit Closure(WriteGate& gate) LIGHTNING_ACQUIRE(gate.mutex_) : gate_(gate) {
+      gate_.mutex_.lock();
+      gate_.closed_.store(true, std::memory_order_seq_cst);
+      for (Slot& slot : gate_.slots_)
+        for (base::Backoff backoff; slot.inside.load(std::memory_order_seq_cst) != 0;) backoff.pause();
+    }
+    ~Closure() LIGHTNING_RELEASE() {
+      gate_.closed_.store(false, std::memory_order_seq_cst);
+      gate_.mutex_.unlock();
+    }
+    Closure(const Closure&) = delete;
+    Closure& operator=(const Closure&) = delete;
+
+   private:
+    WriteGate& gate_;
+  };
+
+ private:
+  friend class Pass;
+  friend class Closure;
+  struct alignas(64) Slot {
+    std::atomic<std::uint32_t> inside{0};
+  };
+  base::Mutex mutex_{base::LockRank::kMemTableSwitch};
+  std::atomic<bool> closed_{false};
+  std::array<Slot, base::kThreadSlotsMax> slots_;
+};
+
+}  // namespace lightning::engine

@@ -1,0 +1,386 @@
+#include "manifest/manifest.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/coding.h"
+
+namespace lightning::manifest {
+
+namespace {
+
+constexpr std::uint64_t kManifestMagic = 0x3146'4E4D'4244'4CULL | (std::uint64_t{'1'} << 56);   // "LDBMNF1" + '1'
+constexpr std::size_t kHeaderBytes = 128;
+constexpr std::size_t kRecordHeaderBytes = 48;   // check, payload bytes, index, chain
+constexpr std::uint64_t kManifestBytesMax = 1ull << 30;
+constexpr std::uint64_t kRollBytesMin = 1 << 20;
+
+// Header, at offset 0. Reserved bytes are zero: key id (16) and parity fields (16) have their place.
+std::string encode_header(const Superblock& superblock) {
+  std::string header;
+  base::append_le(header, kManifestMagic);
+  base::append_le(header, format::kFormatVersion);
+  base::append_le(header, std::uint32_t{kHeaderBytes});
+  base::append_le(header, superblock.features.incompatible);
+  base::append_le(header, superblock.features.write_compatible);
+  base::append_le(header, superblock.features.compatible);
+  header.append(base::as_bytes(superblock.store_id.bytes));
+  header.append(base::as_bytes(superblock.manifest_uid.bytes));
+  base::append_le(header, superblock.manifest_number);
+  header.append(kHeaderBytes - 8 - header.size(), '\0');
+  base::append_le(header, base::hash64(header));
+  return header;
+}
+
+base::Digest chain_after(const base::Digest& previous, std::string_view payload) {
+  base::DigestBuilder builder;
+  builder.add(base::as_bytes(previous));
+  builder.add(payload);
+  return builder.finish();
+}
+
+base::Digest chain_seed(std::string_view header) { return base::digest_of(header); }
+
+std::string encode_record(std::uint64_t index, const base::Digest& chain, std::string_view payload) {
+  std::string body;
+  base::append_le(body, static_cast<std::uint32_t>(payload.size()));
+  base::append_le(body, static_cast<std::uint32_t>(index));
+  body.append(base::as_bytes(chain));
+  std::string record;
+  base::append_le(record, base::hash64(body));
+  record += body;
+  record += payload;
+  return record;
+}
+
+struct Record {
+  std::uint64_t offset = 0;
+  std::uint64_t index = 0;
+  base::Digest chain{};
+  std::string_view payload;
+};
+
+enum class Parse : std::uint8_t { kOk, kEnd, kBad };
+
+// The record at `offset` if its header and chain verify.
+Parse parse_record(std::string_view file, std::uint64_t offset, const base::Digest& previous, std::uint64_t index, Record& record) {
+  std::string_view rest = file.substr(offset);
+  if (rest.empty()) return Parse::kEnd;
+  if (rest.size() < kRecordHeaderBytes) return Parse::kBad;
+  if (base::load_le<std::uint64_t>(rest.data()) != base::hash64(rest.substr(8, kRecordHeaderBytes - 8))) return Parse::kBad;
+  const auto bytes = base::load_le<std::uint32_t>(rest.data() + 8);
+  record.offset = offset;
+  record.index = base::load_le<std::uint32_t>(rest.data() + 12);
+  __builtin_memcpy(record.chain.data(), rest.data() + 16, record.chain.size());
+  if (bytes > rest.size() - kRecordHeaderBytes) return Parse::kBad;
+  record.payload = rest.substr(kRecordHeaderBytes, bytes);
+  return record.index == index && chain_after(previous, record.payload) == record.chain ? Parse::kOk : Parse::kBad;
+}
+
+// True if some later place holds a record header that verifies: what comes before it was complete once.
+bool any_record_after(std::string_view file, std::uint64_t offset) {
+  for (std::uint64_t at = offset + 1; at + kRecordHeaderBytes <= file.size(); ++at) {
+    const char* header = file.data() + at;
+    if (base::load_le<std::uint32_t>(header + 8) > file.size() - at - kRecordHeaderBytes) continue;
+    if (base::load_le<std::uint64_t>(header) == base::hash64({header + 8, kRecordHeaderBytes - 8})) return true;
+  }
+  return false;
+}
+
+Error corrupt(std::string message, const std::string& path, std::uint64_t offset) {
+  return Error(ErrorCode::kManifestCorrupt, std::move(message)).at_file(path, offset);
+}
+
+Status check_features(const format::FeatureMasks& features, std::uint32_t version, const std::string& path) {
+  const std::uint64_t unknown = features.incompatible & ~format::kKnownFeatures.incompatible;
+  const std::uint64_t unknown_write = features.write_compatible & ~format::kKnownFeatures.write_compatible;
+  if (version > format::kFormatVersion)
+    return Error(ErrorCode::kFormatUnsupported, "the store has format version " + std::to_string(version) + ", this build reads up to " +
+                                                    std::to_string(format::kFormatVersion)).at_file(path);
+  if (unknown != 0 || unknown_write != 0) {
+    char text[96];
+    std::snprintf(text, sizeof text, "the store uses features this build does not know (mask %016llx)",
+                  static_cast<unsigned long long>(unknown | unknown_write));
+    return Error(ErrorCode::kFormatUnsupported, text).at_file(path);
+  }
+  return {};
+}
+
+// --- superblock ---------------------------------------------------------------------------------------------------
+
+constexpr std::uint64_t kSuperblockMagic = 0x31'4250'5342'444CULL;   // "LDBSPB1\0"
+constexpr std::uint64_t kSlotBytes = 4096;                         // one slot per 4 KiB, so that no write touches both
+
+std::string encode_slot(const Superblock& superblock) {
+  std::string slot;
+  base::append_le(slot, kSuperblockMagic);
+  base::append_le(slot, format::kFormatVersion);
+  base::append_le(slot, std::uint32_t{0});
+  base::append_le(slot, superblock.features.incompatible);
+  base::append_le(slot, superblock.features.write_compatible);
+  base::append_le(slot, superblock.features.compatible);
+  slot.append(base::as_bytes(superblock.store_id.bytes));
+  base::append_le(slot, superblock.generation);
+  base::append_le(slot, superblock.manifest_number);
+  slot.append(base::as_bytes(superblock.manifest_uid.bytes));
+  slot.append(base::as_bytes(superblock.manifest_chain));
+  base::append_le(slot, superblock.created_ns);
+  base::append_le(slot, superblock.written_ns);
+  slot.append(kSlotBytes - 16 - slot.size(), '\0');   // key id, key generation and parity fields have their place here
+  slot.append(base::as_bytes(base::tag_of(base::TagAlgorithm::kBlake3, slot).bytes));
+  return slot;
+}
+
+enum class Slot : std::uint8_t { kValid, kEmpty, kBad };
+
+Slot decode_slot(std::string_view slot, Superblock& superblock, std::uint32_t& version) {
+  const std::string_view body = slot.substr(0, kSlotBytes - 16);
+  if (body.find_first_not_of('\0') == std::string_view::npos) return Slot::kEmpty;
+  const base::Tag tag = base::tag_of(base::TagAlgorithm::kBlake3, body);
+  if (slot.substr(kSlotBytes - 16) != base::as_bytes(tag.bytes)) return Slot::kBad;
+  std::uint64_t magic = 0;
+  std::uint32_t reserved = 0;
+  std::string_view rest = body, store, uid, chain;
+  base::get_le(rest, magic);
+  base::get_le(rest, version);
+  base::get_le(rest, reserved);
+  base::get_le(rest, superblock.features.incompatible);
+  base::get_le(rest, superblock.features.write_compatible);
+  base::get_le(rest, superblock.features.compatible);
+  base::get_bytes(rest, 16, store);
+  base::get_le(rest, superblock.generation);
+  base::get_le(rest, superblock.manifest_number);
+  base::get_bytes(rest, 16, uid);
+  base::get_bytes(rest, 32, chain);
+  base::get_le(rest, superblock.created_ns);
+  base::get_le(rest, superblock.written_ns);
+  std::copy(store.begin(), store.end(), superblock.store_id.bytes.begin());
+  std::copy(uid.begin(), uid.end(), superblock.manifest_uid.bytes.begin());
+  std::copy(chain.begin(), chain.end(), superblock.manifest_chain.begin());
+  return magic == kSuperblockMagic ? Slot::kValid : Slot::kBad;
+}
+
+Status write_superblock(env::Env& env, const std::string& directory, const Superblock& superblock) {
+  const std::string path = directory + "/" + std::string(kSuperblockName);
+  LIGHTNING_ASSIGN(auto file, env.files.open_updatable(path, env::FileClass::kSuperblock, 2 * kSlotBytes));
+  LIGHTNING_TRY(file->write((superblock.generation % 2) * kSlotBytes, encode_slot(superblock)));
+  LIGHTNING_TRY(file->sync());
+  return env.files.sync_directory(directory);
+}
+
+}  // namespace
+
+std::string manifest_name(format::FileNumber number) {
+  char name[40];
+  std::snprintf(name, sizeof name, "MANIFEST-%012llu", static_cast<unsigned long long>(number));
+  return name;
+}
+
+Result<Superblock> read_superblock(env::Env& env, const std::string& directory) {
+  const std::string path = directory + "/" + std::string(kSuperblockName);
+  LIGHTNING_ASSIGN(const bool there, env.files.exists(path));
+  if (!there) return Error(ErrorCode::kDatabaseNotFound, "no database in this directory").at_file(directory);
+  LIGHTNING_ASSIGN(std::string bytes, env.files.read_file(path, 1 << 20));
+  if (bytes.size() != 2 * kSlotBytes && bytes.find_first_not_of('\0') != std::string::npos)
+    return corrupt("the superblock has the wrong size", path, bytes.size());
+  bytes.resize(2 * kSlotBytes, '\0');
+  Superblock best;
+  bool found = false, empty = true;
+  for (int i = 0; i < 2; ++i) {
+    Superblock candidate;
+    std::uint32_t version = 0;
+    const Slot slot = decode_slot(std::string_view(bytes).substr(i * kSlotBytes, kSlotBytes), candidate, version);
+    if (slot != Slot::kEmpty) empty = false;
+    if (slot != Slot::kValid) continue;
+    LIGHTNING_TRY(check_features(candidate.features, version, path));
+    if (!found || candidate.generation > best.generation) best = candidate;
+    found = true;
+  }
+  if (found) return best;
+  // A store that died while it was being created never had a valid slot. The caller makes sure that it holds nothing else.
+  if (empty) return Error(ErrorCode::kDatabaseNotFound, "the database in this directory was never completely created").at_file(directory);
+  return corrupt("neither slot of the superblock is valid", path, 0);
+}
+
+// --- state --------------------------------------------------------------------------------------------------------
+
+Status State::apply(const VersionEdit& edit) {
+  const auto contradiction = [](const std::string& what) { return Error(ErrorCode::kManifestCorrupt, "manifest edit " + what); };
+  if (edit.next_file) next_file = std::max(next_file, *edit.next_file);
+  if (edit.next_keyspace) next_keyspace = std::max(next_keyspace, *edit.next_keyspace);
+  if (edit.durable) durable = std::max(durable, *edit.durable);
+  if (edit.epoch) epoch = std::max(epoch, *edit.epoch);
+  for (const auto& added : edit.add_keyspaces) {
+    KeyspaceState keyspace;
+    keyspace.id = added.id;
+    keyspace.name = added.name;
+    if (!keyspaces.emplace(added.id, std::move(keyspace)).second) return contradiction("adds keyspace " + std::to_string(added.id) + " twice");
+    next_keyspace = std::max(next_keyspace, added.id + 1);
+  }
+  for (const auto& dropped : edit.drop_tables) {
+    const auto keyspace = keyspaces.find(dropped.keyspace);
+    if (keyspace == keyspaces.end()) return contradiction("drops a table of an unknown keyspace");
+    auto& level = keyspace->second.levels[dropped.level];
+    const auto table = std::find_if(level.begin(), level.end(), [&](const auto& meta) { return meta.number == dropped.number; });
+    if (table == level.end()) return contradiction("drops table " + std::to_string(dropped.number) + ", which is not there");
+    level.erase(table);
+  }
+  for (const auto& added : edit.add_tables) {
+    const auto keyspace = keyspaces.find(added.keyspace);
+    if (keyspace == keyspaces.end()) return contradiction("adds a table to an unknown keyspace");
+    auto& level = keyspace->second.levels[added.level];
+    for (const auto& meta : level)
+      if (meta.number == added.meta.number) return contradiction("adds table " + std::to_string(added.meta.number) + " twice");
+    const auto before = [&](const sstable::TableMeta& a, const sstable::TableMeta& b) {
+      return added.level == 0 ? a.largest_sequence > b.largest_sequence : a.smallest_key < b.smallest_key;
+    };
+    level.insert(std::upper_bound(level.begin(), level.end(), added.meta, before), added.meta);
+    next_file = std::max(next_file, added.meta.number + 1);
+  }
+  for (const auto& mark : edit.flushed) {
+    const auto keyspace = keyspaces.find(mark.keyspace);
+    if (keyspace == keyspaces.end()) return contradiction("marks an unknown keyspace as flushed");
+    keyspace->second.flushed = std::max(keyspace->second.flushed, mark.sequence);
+  }
+  for (const format::KeyspaceId id : edit.drop_keyspaces)
+    if (keyspaces.erase(id) == 0) return contradiction("drops an unknown keyspace");
+  return {};
+}
+
+VersionEdit State::snapshot() const {
+  VersionEdit edit;
+  edit.next_file = next_file;
+  edit.next_keyspace = next_keyspace;
+  edit.durable = durable;
+  edit.epoch = epoch;
+  for (const auto& [id, keyspace] : keyspaces) {
+    edit.add_keyspaces.push_back({id, keyspace.name});
+    edit.flushed.push_back({id, keyspace.flushed});
+    for (std::uint32_t level = 0; level < kLevels; ++level)
+      for (const auto& meta : keyspace.levels[level]) edit.add_tables.push_back({id, level, meta});
+  }
+  return edit;
+}
+
+// --- reading ------------------------------------------------------------------------------------------------------
+
+Result<State> load(env::Env& env, const std::string& directory, const Superblock& superblock, LoadReport& report) {
+  const std::string path = directory + "/" + manifest_name(superblock.manifest_number);
+  LIGHTNING_ASSIGN(const bool there, env.files.exists(path));
+  if (!there) return corrupt("the manifest named by the superblock is missing", path, 0);
+  LIGHTNING_ASSIGN(const std::string file, env.files.read_file(path, kManifestBytesMax));
+  if (file.size() < kHeaderBytes || file.substr(0, kHeaderBytes) != encode_header(superblock))
+    return corrupt("the manifest's header is not the one that the superblock names", path, 0);
+
+  State state;
+  base::Digest chain = chain_seed(std::string_view(file).substr(0, kHeaderBytes));
+  std::uint64_t offset = kHeaderBytes;
+  for (Record record;;) {
+    const Parse parse = parse_record(file, offset, chain, report.records, record);
+    if (parse == Parse::kEnd) break;
+    if (parse == Parse::kBad) {
+      // Each edit is synced before it takes effect, and the next is only written then: a bad record with another behind
+      // it was durable once. The first record was durable before the superblock named this file.
+      if (report.records == 0 || any_record_after(file, offset)) return corrupt("a manifest record does not verify", path, offset);
+      report.torn_bytes = file.size() - offset;
+      break;
+    }
+    if (report.records == 0 && record.chain != superblock.manifest_chain)
+      return corrupt("the manifest's first record is not the one that the superblock anchors", path, offset);
+    auto edit = VersionEdit::decode(record.payload);
+    if (!edit) return std::move(edit).error().at_file(path, offset);
+    if (auto applied = state.apply(*edit); !applied) return std::move(applied).error().at_file(path, offset);
+    chain = record.chain;
+    offset += kRecordHeaderBytes + record.payload.size();
+    ++report.records;
+  }
+  if (report.records == 0) return corrupt("the manifest holds no record", path, kHeaderBytes);
+  return state;
+}
+
+Status inspect(env::Env& env, const std::string& path, const std::function<void(std::uint64_t, const VersionEdit&)>& visit) {
+  LIGHTNING_ASSIGN(const std::string file, env.files.read_file(path, kManifestBytesMax));
+  if (file.size() < kHeaderBytes || base::load_le<std::uint64_t>(file.data()) != kManifestMagic)
+    return corrupt("this is not a manifest", path, 0);
+  base::Digest chain = chain_seed(std::string_view(file).substr(0, kHeaderBytes));
+  std::uint64_t offset = kHeaderBytes, index = 0;
+  for (Record record;;) {
+    const Parse parse = parse_record(file, offset, chain, index++, record);
+    if (parse == Parse::kEnd) return {};
+    if (parse == Parse::kBad) return corrupt("a manifest record does not verify", path, offset);
+    LIGHTNING_ASSIGN(const VersionEdit edit, VersionEdit::decode(record.payload));
+    visit(offset, edit);
+    chain = record.chain;
+    offset += kRecordHeaderBytes + record.payload.size();
+  }
+}
+
+// --- writing ------------------------------------------------------------------------------------------------------
+
+Manifest::Manifest(env::Env& env, std::string directory, Superblock superblock)
+    : env_(env), directory_(std::move(directory)), superblock_(superblock) {}
+
+Result<std::unique_ptr<Manifest>> Manifest::create(env::Env& env, std::string directory, Superblock superblock, const State& state) {
+  auto manifest = std::unique_ptr<Manifest>(new Manifest(env, std::move(directory), superblock));
+  LIGHTNING_TRY(manifest->write_new(state));
+  return manifest;
+}
+
+Status Manifest::write_new(const State& state) {
+  Superblock next = superblock_;
+  next.generation += 1;
+  next.manifest_number += 1;
+  next.manifest_uid = env_.random.uid();
+  next.written_ns = env_.clock.wall_ns();
+  const std::string path = directory_ + "/" + manifest_name(next.manifest_number);
+  // A file of this name can only be what an interrupted attempt left: the superblock never named it.
+  LIGHTNING_ASSIGN(const bool leftover, env_.files.exists(path));
+  if (leftover) LIGHTNING_TRY(env_.files.remove(path));
+
+  failed_ = true;   // until the switch is complete, nothing may be appended
+  LIGHTNING_ASSIGN(file_, env_.files.create_writable(path, env::FileClass::kManifest));
+  const std::string header = encode_header(next);
+  LIGHTNING_TRY(file_->append(header));
+  chain_ = chain_seed(header);
+  records_ = 0;
+  const std::string payload = state.snapshot().encode();
+  LIGHTNING_TRY(append_record(payload));
+  first_record_bytes_ = payload.size();
+  LIGHTNING_TRY(file_->sync());
+  LIGHTNING_TRY(env_.files.sync_directory(directory_));
+  next.manifest_chain = chain_;
+  LIGHTNING_TRY(write_superblock(env_, directory_, next));
+  superblock_ = next;
+  failed_ = false;
+  return {};
+}
+
+Status Manifest::append_record(std::string_view payload) {
+  if (payload.size() > ~std::uint32_t{0}) return Error(ErrorCode::kInternal, "manifest record above 4 GiB");
+  chain_ = chain_after(chain_, payload);
+  return file_->append(encode_record(records_++, chain_, payload));
+}
+
+Status Manifest::append(const VersionEdit& edit) {
+  if (failed_)
+    return Error(ErrorCode::kReadOnlyMode, "the manifest cannot be written after an earlier failure")
+        .at_file(directory_ + "/" + manifest_name(superblock_.manifest_number));
+  Status status = append_record(edit.encode());
+  if (status) status = file_->sync();
+  if (!status) failed_ = true;   // what the file holds now is unknown
+  return status;
+}
+
+bool Manifest::wants_roll() const {
+  return file_->size() > kRollBytesMin && file_->size() > 8 * (first_record_bytes_ + kHeaderBytes);
+}
+
+Status Manifest::roll(const State& state) {
+  const std::string old = directory_ + "/" + manifest_name(superblock_.manifest_number);
+  LIGHTNING_TRY(write_new(state));
+  return env_.files.remove(old);
+}
+
+std::uint64_t Manifest::bytes() const { return file_->size(); }
+
+}  // namespace lightning::manifest

@@ -1,0 +1,71 @@
+#include "manifest/version.h"
+
+#include <algorithm>
+
+namespace lightning::manifest {
+
+TableHandle* Version::find(const Level& level, std::string_view key, std::uint64_t head) {
+  std::size_t low = 0, high = level.size();   // first table whose largest key is not below `key`
+  while (low < high) {
+    const std::size_t middle = (low + high) / 2;
+    const TableHandle& table = *level[middle];
+    const bool below = table.largest_head < head || (table.largest_head == head && table.meta().largest_key < key);
+    if (below) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  if (low == level.size()) return nullptr;
+  TableHandle* table = level[low].get();
+  const bool starts_after = table->smallest_head > head || (table->smallest_head == head && table->meta().smallest_key > key);
+  return starts_after ? nullptr : table;
+}
+
+Version::Level Version::overlapping(const Level& level, std::string_view smallest, std::string_view largest) {
+  Level found;
+  for (const TablePtr& table : level)
+    if (table->meta().largest_key >= smallest && table->meta().smallest_key <= largest) found.push_back(table);
+  return found;
+}
+
+std::uint64_t Version::level_bytes(std::uint32_t level) const {
+  std::uint64_t bytes = 0;
+  for (const TablePtr& table : levels[level]) bytes += table->meta().file_bytes;
+  return bytes;
+}
+
+std::uint64_t Version::tables() const {
+  std::uint64_t count = 0;
+  for (const Level& level : levels) count += level.size();
+  return count;
+}
+
+VersionPtr Version::with(const Change& change) const {
+  auto next = std::make_shared<Version>(*this);
+  for (const auto& [level, number] : change.drop)
+    std::erase_if(next->levels[level], [number = number](const TablePtr& table) { return table->meta().number == number; });
+  for (const auto& [level, table] : change.add) {
+    Level& tables = next->levels[level];
+    const auto before = [level = level](const TablePtr& a, const TablePtr& b) {
+      return level == 0 ? a->meta().largest_sequence > b->meta().largest_sequence : a->meta().smallest_key < b->meta().smallest_key;
+    };
+    tables.insert(std::upper_bound(tables.begin(), tables.end(), table, before), table);
+  }
+  return next;
+}
+
+Status Version::validate() const {
+  for (std::uint32_t level = 1; level < kLevels; ++level) {
+    for (std::size_t i = 1; i < levels[level].size(); ++i) {
+      const sstable::TableMeta& left = levels[level][i - 1]->meta();
+      const sstable::TableMeta& right = levels[level][i]->meta();
+      if (left.largest_key >= right.smallest_key)
+        return Error(ErrorCode::kInconsistentState, "tables " + std::to_string(left.number) + " and " + std::to_string(right.number) +
+                                                        " of level " + std::to_string(level) + " overlap");
+    }
+  }
+  return {};
+}
+
+}  // namespace lightning::manifest

@@ -1,0 +1,77 @@
+// Version: the tables of one keyspace at one moment. Immutable; a change makes a new one.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/coding.h"
+#include "manifest/version_edit.h"
+#include "sstable/table.h"
+
+namespace lightning::manifest {
+
+// An open table and what the engine keeps about it. Shared by all versions that contain it; when the last one is gone and
+// the table was dropped, `on_obsolete` hears of it (on whichever thread let go last, so it must only take a note).
+class TableHandle {
+ public:
+  using OnObsolete = std::function<void(format::FileNumber)>;
+  TableHandle(std::shared_ptr<sstable::Table> open_table, OnObsolete on_obsolete)
+      : table(std::move(open_table)),
+        smallest_head(base::head_of(table->meta().smallest_key)),
+        largest_head(base::head_of(table->meta().largest_key)),
+        on_obsolete_(std::move(on_obsolete)) {}
+  ~TableHandle() {
+    const format::FileNumber number = meta().number;
+    table.reset();
+    if (obsolete_.load(std::memory_order_acquire)) on_obsolete_(number);
+  }
+  TableHandle(const TableHandle&) = delete;
+  TableHandle& operator=(const TableHandle&) = delete;
+
+  const sstable::TableMeta& meta() const { return table->meta(); }
+  bool covers(std::string_view key, std::uint64_t head) const {
+    if (head < smallest_head || head > largest_head) return false;
+    return (head > smallest_head || key >= meta().smallest_key) && (head < largest_head || key <= meta().largest_key);
+  }
+  void mark_obsolete() { obsolete_.store(true, std::memory_order_release); }
+
+  std::shared_ptr<sstable::Table> table;
+  const std::uint64_t smallest_head, largest_head;   // base::head_of the bounds: most comparisons end here
+  bool compacting = false;                           // guarded by the engine's compaction lock
+
+ private:
+  std::atomic<bool> obsolete_{false};
+  OnObsolete on_obsolete_;
+};
+
+using TablePtr = std::shared_ptr<TableHandle>;
+
+struct Version {
+  using Level = std::vector<TablePtr>;
+  std::array<Level, kLevels> levels;   // 0: newest first; others: sorted by key, disjoint
+
+  // The table of a sorted level that may hold `key`, or null. One binary search over bounds.
+  static TableHandle* find(const Level& level, std::string_view key, std::uint64_t head);
+  // Tables of `level` that overlap [smallest, largest].
+  static Level overlapping(const Level& level, std::string_view smallest, std::string_view largest);
+  std::uint64_t level_bytes(std::uint32_t level) const;
+  std::uint64_t tables() const;
+
+  // The next version. Tables named in `dropped` must be there.
+  struct Change {
+    std::vector<std::pair<std::uint32_t, TablePtr>> add;                      // level, table
+    std::vector<std::pair<std::uint32_t, format::FileNumber>> drop;
+  };
+  std::shared_ptr<const Version> with(const Change& change) const;
+  // Order and disjointness of every level; kInconsistentState names the two tables at fault.
+  Status validate() const;
+};
+
+using VersionPtr = std::shared_ptr<const Version>;
+
+}  // namespace lightning::manifest

@@ -1,0 +1,191 @@
+#include "manifest/version_edit.h"
+
+#include "base/coding.h"
+
+namespace lightning::manifest {
+
+namespace {
+
+// Field numbers are on disk: never reused. Below 128 a reader must understand the field; from 128 on it may skip it.
+enum Field : std::uint64_t {
+  kNextFile = 1,
+  kNextKeyspace = 2,
+  kDurable = 3,
+  kEpoch = 4,
+  kAddKeyspace = 5,
+  kDropKeyspace = 6,
+  kAddTable = 7,
+  kDropTable = 8,
+  kFlushed = 9,
+};
+constexpr std::uint64_t kFirstOptionalField = 128;
+
+void append_field(std::string& to, Field field, std::string_view body) {
+  base::append_varint(to, field);
+  base::append_length_prefixed(to, body);
+}
+
+void append_number_field(std::string& to, Field field, std::uint64_t number) {
+  std::string body;
+  base::append_varint(body, number);
+  append_field(to, field, body);
+}
+
+std::string encode_table(const VersionEdit::AddTable& table) {
+  const sstable::TableMeta& meta = table.meta;
+  std::string body;
+  base::append_varint(body, table.keyspace);
+  base::append_varint(body, table.level);
+  base::append_varint(body, meta.number);
+  body.append(base::as_bytes(meta.uid.bytes));
+  base::append_varint(body, meta.file_bytes);
+  body.push_back(static_cast<char>(meta.tags));
+  body.append(base::as_bytes(meta.root.bytes));
+  base::append_length_prefixed(body, meta.smallest_key);
+  base::append_length_prefixed(body, meta.largest_key);
+  base::append_varint(body, meta.smallest_sequence);
+  base::append_varint(body, meta.largest_sequence);
+  base::append_varint(body, meta.entries);
+  base::append_varint(body, meta.tombstones);
+  base::append_varint(body, meta.data_bytes);
+  return body;
+}
+
+template <class Array>
+bool get_array(std::string_view& from, Array& to) {
+  std::string_view bytes;
+  if (!base::get_bytes(from, to.size(), bytes)) return false;
+  __builtin_memcpy(to.data(), bytes.data(), bytes.size());
+  return true;
+}
+
+bool get_number32(std::string_view& from, std::uint32_t& to) {
+  std::uint64_t value = 0;
+  if (!base::get_varint(from, value) || value > ~std::uint32_t{0}) return false;
+  to = static_cast<std::uint32_t>(value);
+  return true;
+}
+
+bool decode_table(std::string_view body, VersionEdit::AddTable& table) {
+  sstable::TableMeta& meta = table.meta;
+  std::string_view smallest, largest, tags;
+  if (!get_number32(body, table.keyspace) || !get_number32(body, table.level) || table.level >= kLevels) return false;
+  if (!base::get_varint(body, meta.number) || !get_array(body, meta.uid.bytes)) return false;
+  if (!base::get_varint(body, meta.file_bytes) || !base::get_bytes(body, 1, tags)) return false;
+  meta.tags = static_cast<base::TagAlgorithm>(tags[0]);
+  if (meta.tags != base::TagAlgorithm::kXxh3 && meta.tags != base::TagAlgorithm::kBlake3) return false;
+  if (!get_array(body, meta.root.bytes)) return false;
+  if (!base::get_length_prefixed(body, smallest) || !base::get_length_prefixed(body, largest)) return false;
+  if (largest < smallest) return false;
+  meta.smallest_key = smallest;
+  meta.largest_key = largest;
+  return base::get_varint(body, meta.smallest_sequence) && base::get_varint(body, meta.largest_sequence) &&
+         base::get_varint(body, meta.entries) && base::get_varint(body, meta.tombstones) &&
+         base::get_varint(body, meta.data_bytes) && body.empty();
+}
+
+Error malformed(std::string_view what) {
+  return Error(ErrorCode::kManifestCorrupt, "manifest record holds a malformed " + std::string(what));
+}
+
+}  // namespace
+
+std::string VersionEdit::encode() const {
+  std::string to;
+  if (next_file) append_number_field(to, kNextFile, *next_file);
+  if (next_keyspace) append_number_field(to, kNextKeyspace, *next_keyspace);
+  if (durable) append_number_field(to, kDurable, *durable);
+  if (epoch) append_number_field(to, kEpoch, *epoch);
+  for (const AddKeyspace& keyspace : add_keyspaces) {
+    std::string body;
+    base::append_varint(body, keyspace.id);
+    base::append_length_prefixed(body, keyspace.name);
+    append_field(to, kAddKeyspace, body);
+  }
+  for (const format::KeyspaceId id : drop_keyspaces) append_number_field(to, kDropKeyspace, id);
+  for (const AddTable& table : add_tables) append_field(to, kAddTable, encode_table(table));
+  for (const DropTable& table : drop_tables) {
+    std::string body;
+    base::append_varint(body, table.keyspace);
+    base::append_varint(body, table.level);
+    base::append_varint(body, table.number);
+    append_field(to, kDropTable, body);
+  }
+  for (const Flushed& mark : flushed) {
+    std::string body;
+    base::append_varint(body, mark.keyspace);
+    base::append_varint(body, mark.sequence);
+    append_field(to, kFlushed, body);
+  }
+  return to;
+}
+
+Result<VersionEdit> VersionEdit::decode(std::string_view bytes) {
+  VersionEdit edit;
+  while (!bytes.empty()) {
+    std::uint64_t field = 0, number = 0;
+    std::string_view body, name;
+    if (!base::get_varint(bytes, field) || !base::get_length_prefixed(bytes, body)) return malformed("field");
+    switch (field) {
+      case kNextFile:
+        if (!base::get_varint(body, number) || !body.empty()) return malformed("file number");
+        edit.next_file = number;
+        break;
+      case kNextKeyspace: {
+        format::KeyspaceId id = 0;
+        if (!get_number32(body, id) || !body.empty()) return malformed("keyspace number");
+        edit.next_keyspace = id;
+        break;
+      }
+      case kDurable:
+        if (!base::get_varint(body, number) || !body.empty()) return malformed("durable sequence");
+        edit.durable = number;
+        break;
+      case kEpoch:
+        if (!base::get_varint(body, number) || !body.empty()) return malformed("epoch");
+        edit.epoch = number;
+        break;
+      case kAddKeyspace: {
+        AddKeyspace keyspace;
+        if (!get_number32(body, keyspace.id) || !base::get_length_prefixed(body, name) || !body.empty())
+          return malformed("keyspace");
+        keyspace.name = name;
+        edit.add_keyspaces.push_back(std::move(keyspace));
+        break;
+      }
+      case kDropKeyspace: {
+        format::KeyspaceId id = 0;
+        if (!get_number32(body, id) || !body.empty()) return malformed("dropped keyspace");
+        edit.drop_keyspaces.push_back(id);
+        break;
+      }
+      case kAddTable: {
+        AddTable table;
+        if (!decode_table(body, table)) return malformed("table");
+        edit.add_tables.push_back(std::move(table));
+        break;
+      }
+      case kDropTable: {
+        DropTable table;
+        if (!get_number32(body, table.keyspace) || !get_number32(body, table.level) || table.level >= kLevels ||
+            !base::get_varint(body, table.number) || !body.empty())
+          return malformed("dropped table");
+        edit.drop_tables.push_back(table);
+        break;
+      }
+      case kFlushed: {
+        Flushed mark;
+        if (!get_number32(body, mark.keyspace) || !base::get_varint(body, mark.sequence) || !body.empty())
+          return malformed("flush mark");
+        edit.flushed.push_back(mark);
+        break;
+      }
+      default:
+        if (field < kFirstOptionalField)
+          return Error(ErrorCode::kFormatUnsupported, "manifest field " + std::to_string(field) + " is not known to this version");
+    }
+  }
+  return edit;
+}
+
+}  // namespace lightning::manifest

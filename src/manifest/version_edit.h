@@ -1,0 +1,54 @@
+// VersionEdit: one durable change to which tables are the database (docs/format/manifest.md).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "format/ids.h"
+#include "lightning/result.h"
+#include "lightning/types.h"
+#include "sstable/table.h"
+
+namespace lightning::manifest {
+
+inline constexpr std::uint32_t kLevels = 7;   // 0: overlapping runs; 1..6: sorted, disjoint
+
+struct VersionEdit {
+  struct AddTable {
+    format::KeyspaceId keyspace = 0;
+    std::uint32_t level = 0;
+    sstable::TableMeta meta;
+  };
+  struct DropTable {
+    format::KeyspaceId keyspace = 0;
+    std::uint32_t level = 0;
+    format::FileNumber number = 0;
+  };
+  struct AddKeyspace {
+    format::KeyspaceId id = 0;
+    std::string name;
+  };
+  struct Flushed {                // entries of the keyspace up to this sequence are in tables
+    format::KeyspaceId keyspace = 0;
+    Sequence sequence = 0;
+  };
+
+  std::vector<AddKeyspace> add_keyspaces;
+  std::vector<format::KeyspaceId> drop_keyspaces;
+  std::vector<AddTable> add_tables;
+  std::vector<DropTable> drop_tables;
+  std::vector<Flushed> flushed;
+  std::optional<format::FileNumber> next_file;
+  std::optional<format::KeyspaceId> next_keyspace;
+  std::optional<Sequence> durable;        // the log was durable up to here when this was written
+  std::optional<format::Epoch> epoch;
+
+  std::string encode() const;
+  // Total on hostile bytes: kManifestCorrupt, or kFormatUnsupported for a field that must be understood and is not.
+  static Result<VersionEdit> decode(std::string_view bytes);
+};
+
+}  // namespace lightning::manifest
