@@ -1,0 +1,59 @@
+// A file system with an empty directory to work in, the same story for every implementation.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "env/file_system.h"
+
+namespace lightning::env {
+
+class Place {
+ public:
+  virtual ~Place() = default;
+  virtual FileSystem& files() = 0;
+  virtual const std::string& root() const = 0;  // an existing directory
+  std::string path(const std::string& name) const { return root() + "/" + name; }
+};
+
+// A new directory of the operating system, removed with all it holds at the end.
+std::unique_ptr<Place> make_posix_place();
+std::unique_ptr<Place> make_simulated_place();
+
+// Creates `path` holding `bytes`, synced.
+void write_whole(FileSystem& files, const std::string& path, std::string_view bytes);
+// The content of `path`, or its error's text.
+std::string read_whole(FileSystem& files, const std::string& path);
+
+// Bytes that differ from place to place, so that misplaced ones show.
+std::string pattern(std::size_t bytes, unsigned seed = 1);
+
+#define EXPECT_OK(expression)                                        \
+  do {                                                               \
+    const auto& status_ = (expression);                              \
+    EXPECT_TRUE(status_.has_value()) << status_.error().to_string(); \
+  } while (false)
+
+#define EXPECT_CODE(expected, expression)                                                    \
+  do {                                                                                       \
+    const auto& status_ = (expression);                                                      \
+    if (status_.has_value())                                                                 \
+      ADD_FAILURE() << #expression " succeeded";                                             \
+    else                                                                                     \
+      EXPECT_EQ(status_.error().code(), ErrorCode::expected) << status_.error().to_string(); \
+  } while (false)
+
+// The value of a Result that must hold one.
+template <class T>
+T must(Result<T> result) {
+  if (!result) {
+    ADD_FAILURE() << result.error().to_string();
+    throw std::runtime_error(result.error().to_string());
+  }
+  return std::move(*result);
+}
+
+}  // namespace lightning::env
