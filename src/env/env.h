@@ -55,4 +55,7 @@ struct MachineLimits {
 };
 MachineLimits machine_limits();
 
+// "pid 4711 (lightning_db import) on host db1": who a lock's owner is, for the process that finds it held.
+std::string process_description();
+
 }  // namespace lightning::env

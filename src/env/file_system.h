@@ -128,6 +128,8 @@ class FileSystem {
   virtual Status sync_directory(const std::string& path) = 0;
   // Creates the file if need be. kLockHeld names the holder as `owner_note` described it (pid, command, since when, host).
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path, const std::string& owner_note) = 0;
+  // True if some process (this one included) holds the lock now. Takes nothing, creates nothing; false if there is no file.
+  virtual Result<bool> is_locked(const std::string& path) = 0;
   virtual Result<std::uint64_t> free_bytes(const std::string& path) = 0;
 };
 

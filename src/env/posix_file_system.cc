@@ -157,6 +157,8 @@ Result<std::unique_ptr<FileLock>> PosixFileSystem::lock(const std::string& path,
   return PosixLock::acquire(path, owner_note);
 }
 
+Result<bool> PosixFileSystem::is_locked(const std::string& path) { return PosixLock::held(path); }
+
 Result<std::uint64_t> PosixFileSystem::free_bytes(const std::string& path) {
   struct statvfs facts;
   if (::statvfs(path.c_str(), &facts) != 0) return system_error(errno, "cannot ask for the free space", path);

@@ -30,6 +30,7 @@ class PosixFileSystem final : public FileSystem {
   Status link(const std::string& from, const std::string& to) override;
   Status sync_directory(const std::string& path) override;
   Result<std::unique_ptr<FileLock>> lock(const std::string& path, const std::string& owner_note) override;
+  Result<bool> is_locked(const std::string& path) override;
   Result<std::uint64_t> free_bytes(const std::string& path) override;
 
  private:

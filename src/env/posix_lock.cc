@@ -59,6 +59,19 @@ Result<std::unique_ptr<FileLock>> PosixLock::acquire(const std::string& path, co
   return Error(ErrorCode::kIo, "the lock file is replaced again and again").at_file(path);
 }
 
+Result<bool> PosixLock::held(const std::string& path) {
+  auto file = open_file(path, O_RDONLY, "cannot open the lock file");
+  if (!file) {
+    if (file.error().code() == ErrorCode::kStorageUnavailable) return false;
+    return std::move(file).error();
+  }
+  struct flock range{};
+  range.l_type = F_WRLCK;
+  range.l_whence = SEEK_SET;
+  if (::fcntl(file->get(), F_OFD_GETLK, &range) != 0) return system_error(errno, "cannot ask for the lock", path);
+  return range.l_type != F_UNLCK;
+}
+
 // An empty record cannot be taken for an owner in the moment between the next one's lock and its line.
 PosixLock::~PosixLock() { (void)!::ftruncate(file_.get(), 0); }
 

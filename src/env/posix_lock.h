@@ -15,6 +15,8 @@ namespace lightning::env {
 class PosixLock final : public FileLock {
  public:
   static Result<std::unique_ptr<FileLock>> acquire(const std::string& path, const std::string& owner_note);
+  // Whether someone holds the lock of this file; false if it does not exist.
+  static Result<bool> held(const std::string& path);
   explicit PosixLock(Descriptor file) : file_(std::move(file)) {}
   ~PosixLock() override;
 

@@ -1,0 +1,59 @@
+// What the engine counts. Each thread writes to lines of its own; reading adds them up.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "base/histogram.h"
+#include "base/sync.h"
+
+namespace lightning::engine {
+
+enum class Counter : std::uint8_t {
+  kGets, kGetHits, kMultiGets, kPuts, kErases, kBatches, kSeeks, kScannedEntries, kUserBytesWritten, kUserBytesRead,
+  kFilterChecks, kFilterNegatives, kCount
+};
+
+// Counted by background jobs, rarely: plain shared atomics.
+struct BackgroundCounters {
+  std::atomic<std::uint64_t> flushes{0}, flush_bytes{0}, compactions{0}, compaction_bytes_read{0}, compaction_bytes_written{0},
+      tables_moved{0};
+  std::atomic<std::uint64_t> memtable_limit_count{0}, memtable_limit_us{0}, level0_slowdown_count{0}, level0_slowdown_us{0},
+      level0_stop_count{0}, level0_stop_us{0};
+};
+
+class Counters {
+ public:
+  void add(Counter counter, std::uint64_t amount = 1) {
+    auto& value = slots_[base::thread_slot()].values[static_cast<std::size_t>(counter)];
+    value.store(value.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);   // one writer per slot
+  }
+  std::uint64_t sum(Counter counter) const {
+    std::uint64_t total = 0;
+    for (std::size_t i = 0; i < base::kThreadSlotsMax; ++i)
+      total += slots_[i].values[static_cast<std::size_t>(counter)].load(std::memory_order_relaxed);
+    return total;
+  }
+  // True for one call in 32 of this thread: whose latency is then measured.
+  bool sample() {
+    auto& turn = slots_[base::thread_slot()].turn;
+    const std::uint32_t now = turn.load(std::memory_order_relaxed);
+    turn.store(now + 1, std::memory_order_relaxed);
+    return now % 32 == 0;
+  }
+
+ private:
+  struct alignas(128) Slot {
+    std::array<std::atomic<std::uint64_t>, static_cast<std::size_t>(Counter::kCount)> values{};
+    std::atomic<std::uint32_t> turn{0};
+  };
+  std::unique_ptr<Slot[]> slots_ = std::make_unique<Slot[]>(base::kThreadSlotsMax);
+};
+
+struct LatencyHistograms {
+  base::Histogram get, put, write, seek, sync;
+};
+
+}  // namespace lightning::engine

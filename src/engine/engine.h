@@ -1,0 +1,231 @@
+// Engine: introduces log, memtables, tables, manifest and compaction to each other. The database behind the public API.
+//
+// The four laws, each with its crash test: log before memory; sync before acknowledging; apply before publishing; record
+// new tables durably before deleting old ones.
+//
+// One file per question: open.cc (recovery and closing), write.cc (commit pipeline and back-pressure), read.cc (point
+// reads), background.cc (flush and compaction), upkeep.cc (compact_range, check, sizes, statistics), keyspaces.cc.
+//
+// Threads: any method from any thread between open() and close().
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/epoch.h"
+#include "base/executor.h"
+#include "base/memory_budget.h"
+#include "base/sync.h"
+#include "cache/block_cache.h"
+#include "compaction/merge.h"
+#include "compaction/pick.h"
+#include "engine/counters.h"
+#include "engine/snapshots.h"
+#include "engine/tree.h"
+#include "engine/write_gate.h"
+#include "env/env.h"
+#include "lightning/database.h"
+#include "manifest/manifest.h"
+#include "wal/wal.h"
+
+namespace lightning::engine {
+
+using TreePtr = std::shared_ptr<Tree>;
+
+// Names inside a store's directory.
+struct Paths {
+  explicit Paths(std::string directory) : root(std::move(directory)) {}
+  std::string lock() const { return root + "/LOCK"; }
+  std::string wal() const { return root + "/wal"; }
+  std::string tables() const { return root + "/tables"; }
+  std::string lost_and_found() const { return root + "/lost+found"; }
+  std::string table(format::FileNumber number) const;
+  const std::string root;
+};
+
+class Engine : public std::enable_shared_from_this<Engine> {
+ public:
+  enum class Access : std::uint8_t { kReadWrite, kReadOnly };
+  static Result<std::shared_ptr<Engine>> open(env::Env& env, const std::string& path, const LightningDbConfig& config, Access access);
+  ~Engine();
+  Status close();
+
+  // --- keyspaces (keyspaces.cc)
+  Keyspace default_keyspace() const;
+  Result<Keyspace> create_keyspace(std::string_view name);
+  Result<Keyspace> keyspace(std::string_view name) const;
+  Status drop_keyspace(std::string_view name);
+  std::vector<std::string> keyspaces() const;
+  // The tree behind a handle; kKeyspaceNotFound if it was dropped, kInvalidArgument if it belongs to another database.
+  Result<Tree*> tree_of(const Keyspace& keyspace) const;
+
+  // --- writes (write.cc)
+  Status put(const Keyspace& keyspace, std::string_view key, std::string_view value, Durability durability);
+  Status erase(const Keyspace& keyspace, std::string_view key, Durability durability);
+  Result<Sequence> write(std::string_view batch, std::uint32_t operations, Durability durability);
+  Status sync();
+
+  // --- reads (read.cc)
+  Result<bool> get(const Keyspace& keyspace, std::string_view key, std::string& value, const ReadOptions& options);
+  Status get(const Keyspace& keyspace, std::string_view key, PinnedValue& value, const ReadOptions& options);
+  Status multi_get(const Keyspace& keyspace, std::span<const std::string_view> keys, std::span<PinnedValue> values,
+                   const ReadOptions& options);
+  Result<std::unique_ptr<DatabaseIterator>> iterate(const Keyspace& keyspace, const IterateOptions& options);
+  Sequence take_snapshot() { return snapshots_.add([this] { return visible(); }); }
+  void release_snapshot(Sequence sequence) { snapshots_.remove(sequence); }
+  Snapshot snapshot();
+
+  // --- upkeep (upkeep.cc, background.cc)
+  Status flush();
+  Status compact_range(const Keyspace& keyspace, const KeyRange& range);
+  Status wait_for_background_work();
+  Result<std::uint64_t> approximate_size(const Keyspace& keyspace, const KeyRange& range);
+  Result<CheckReport> check(const CheckOptions& options);
+  Statistics stats();
+  const std::string& path() const { return paths_.root; }
+  const LightningDbConfig& config() const { return config_; }
+  Sequence visible() const { return visible_.load(std::memory_order_acquire); }
+
+  // For iterators.
+  void count(Counter counter, std::uint64_t amount) { counters_.add(counter, amount); }
+
+ private:
+  Engine(env::Env& env, std::string path, const LightningDbConfig& config, Access access);
+
+  // --- open.cc
+  Status open_read_write();
+  Status open_read_only();
+  Result<bool> load_or_create_state();          // true if the store is new
+  Status refuse_foreign_directory();
+  Status open_tables();
+  Status replay_log(bool live_writer);
+  Status flush_replayed(Tree& tree);
+  Status quarantine_orphans();
+  Status remove_old_manifests();
+  void start_background();
+  void release_everything();
+
+  // --- keyspaces.cc
+  // Trees by id, for batches; replaced whole, reached inside a gate pass or under keyspaces_mutex_.
+  struct TreeTable {
+    std::vector<Tree*> by_id;
+  };
+  void publish_tree_table() LIGHTNING_REQUIRES(keyspaces_mutex_);
+  std::vector<TreePtr> all_trees() const;
+  Result<Keyspace> make_keyspace(std::string_view name);
+
+  // --- write.cc
+  Status write_one(const Keyspace& keyspace, format::EntryType type, std::string_view key, std::string_view value, Durability durability);
+  template <class Prepare, class Apply>
+  Result<Sequence> commit(std::string_view payload, std::uint32_t operations, Durability durability, Prepare prepare, Apply apply);
+  Status check_writable();
+  Status hold_back(std::uint64_t bytes);        // back-pressure
+  void publish(Sequence sequence);
+  void after_write(Tree& tree);
+  void fail_writes(const Error& error);
+
+  // --- read.cc
+  struct Found;
+  Sequence sequence_for(const Snapshot* snapshot) const;
+  enum class Lookup : std::uint8_t { kFound, kAbsent, kMiss };
+  Lookup find_in_memory(const ReadView& view, std::string_view key, Sequence at, Found& found);
+  Result<bool> find_with_io(const ReadView& view, std::string_view key, Sequence at, bool fill_cache, Found& found);
+  void pin_found(const ReadView& view, const Found& found, PinnedValue& value);
+
+  // --- background.cc
+  bool seal(Tree& tree);                        // closes the gate; true if something was sealed
+  void seal_for_log_space();
+  void schedule_flush(Tree& tree);
+  void run_flush(const TreePtr& tree);
+  Status flush_sealed(Tree& tree);
+  void schedule_compactions();
+  void run_compaction(TreePtr tree, compaction::Plan plan);
+  Status compact(Tree& tree, const compaction::Plan& plan);
+  Result<std::vector<sstable::TableMeta>> merge_tables(Tree& tree, const compaction::Plan& plan);
+  Status move_table(Tree& tree, const compaction::Plan& plan);
+  Result<manifest::TablePtr> open_table(const sstable::TableMeta& meta, bool just_written);
+  Status install(Tree& tree, manifest::VersionEdit edit, const manifest::Version::Change& change, Sequence flushed_through);
+  Result<compaction::OutputOptions::Target> create_table_file();
+  compaction::OutputOptions output_options(std::uint32_t level, bool bottommost);
+  void remove_unused_outputs(const std::vector<sstable::TableMeta>& metas);
+  void release_log();
+  void update_pressure();
+  void note_obsolete(format::FileNumber number);
+  void remove_obsolete_files();
+  bool closing() const { return closing_.load(std::memory_order_acquire); }
+  void background_failed(const Error& error);
+  Status recover_from_background_error();
+  compaction::PickOptions pick_options() const;
+  std::uint64_t memtable_limit() const { return config_.memtable_bytes; }
+
+  // Order matters: what is destroyed last stands first.
+  env::Env& env_;
+  const Paths paths_;
+  LightningDbConfig config_;                    // effective
+  const Access access_;
+  base::MemoryBudget budget_;
+  base::EpochDomain epochs_;
+  std::unique_ptr<cache::BlockCache> cache_;
+  std::unique_ptr<env::FileLock> lock_;
+  Counters counters_;
+  BackgroundCounters background_;
+  LatencyHistograms latencies_;
+
+  alignas(64) std::atomic<Sequence> visible_{0};
+  alignas(64) std::atomic<bool> closed_{false};
+  std::atomic<bool> closing_{false};
+  std::atomic<bool> writes_stopped_{false};
+  std::atomic<std::uint32_t> delay_ns_per_kib_{0};   // back-pressure: 0 nearly always
+  std::atomic<bool> must_wait_{false};               // a hard limit is reached
+
+  SnapshotList snapshots_;
+  WriteGate gate_;
+  std::unique_ptr<wal::WriteAheadLog> wal_;
+
+  mutable base::Mutex keyspaces_mutex_{base::LockRank::kKeyspaces};
+  std::map<std::string, TreePtr, std::less<>> trees_ LIGHTNING_GUARDED_BY(keyspaces_mutex_);
+  std::atomic<const TreeTable*> tree_table_{nullptr};
+  TreePtr default_tree_;
+
+  base::Mutex manifest_mutex_{base::LockRank::kManifest};
+  std::unique_ptr<manifest::Manifest> manifest_ LIGHTNING_GUARDED_BY(manifest_mutex_);
+  manifest::State state_ LIGHTNING_GUARDED_BY(manifest_mutex_);
+  manifest::Superblock superblock_;             // as opened; store id never changes
+  std::atomic<format::FileNumber> next_file_{1};
+  wal::LogPosition log_end_;                    // where recovery found the end of the log
+
+  mutable base::Mutex compaction_mutex_{base::LockRank::kCompaction};
+  struct RunningCompaction {
+    const Tree* tree;
+    std::uint32_t output_level;
+    std::string smallest, largest;
+  };
+  std::vector<RunningCompaction> compactions_ LIGHTNING_GUARDED_BY(compaction_mutex_);
+  bool overlaps_running(const Tree& tree, const compaction::Plan& plan) const LIGHTNING_REQUIRES(compaction_mutex_);
+  void begin_compaction(const Tree& tree, const compaction::Plan& plan) LIGHTNING_REQUIRES(compaction_mutex_);
+  void end_compaction(const Tree& tree, const compaction::Plan& plan);
+
+  base::Mutex jobs_mutex_{base::LockRank::kJobs};
+  base::CondVar jobs_changed_;                  // a job ended, a view changed, an error came or went
+  std::uint32_t running_jobs_ LIGHTNING_GUARDED_BY(jobs_mutex_) = 0;
+  std::uint64_t job_generation_ LIGHTNING_GUARDED_BY(jobs_mutex_) = 0;
+  std::optional<Error> background_error_ LIGHTNING_GUARDED_BY(jobs_mutex_);
+  void job_started();
+  void job_ended();
+  void notify_jobs();
+
+  base::Mutex obsolete_mutex_{base::LockRank::kLeaf};
+  std::vector<format::FileNumber> obsolete_ LIGHTNING_GUARDED_BY(obsolete_mutex_);
+
+  base::RateLimiter rate_limiter_;
+  std::unique_ptr<base::Lane> flush_lane_, compaction_lane_;   // destroyed first: their jobs use all of the above
+};
+
+}  // namespace lightning::engine
