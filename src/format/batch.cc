@@ -1,0 +1,68 @@
+#include "format/batch.h"
+
+#include <limits>
+
+namespace lightning::format {
+
+void append_operation(std::string& to, const Operation& operation) {
+  const std::size_t before = to.size();
+  to.resize(before + operation_bytes(operation));
+  put_operation(to.data() + before, operation);
+}
+
+BatchReader::Fault BatchReader::read() {
+  const auto type = static_cast<std::uint8_t>(rest_.front());
+  if (!is_known(static_cast<EntryType>(type)))
+    return type <= static_cast<std::uint8_t>(EntryType::kBlobReference) ? Fault::kReservedType : Fault::kUnknownType;
+  operation_.type = static_cast<EntryType>(type);
+  std::string_view rest = rest_.substr(1);
+  std::uint64_t keyspace = 0, size = 0;
+  if (!base::get_varint(rest, keyspace)) return Fault::kTruncated;
+  if (keyspace > std::numeric_limits<KeyspaceId>::max()) return Fault::kKeyspace;
+  operation_.keyspace = static_cast<KeyspaceId>(keyspace);
+  if (!base::get_varint(rest, size)) return Fault::kTruncated;
+  if (size == 0 || size > kKeyBytesMax) return Fault::kKeySize;
+  if (!base::get_bytes(rest, size, operation_.key)) return Fault::kTruncated;
+  operation_.value = {};
+  if (has_value(operation_.type)) {
+    if (!base::get_varint(rest, size)) return Fault::kTruncated;
+    if (size > kValueBytesMax) return Fault::kValueSize;
+    if (!base::get_bytes(rest, size, operation_.value)) return Fault::kTruncated;
+  }
+  rest_ = rest;
+  return Fault::kNone;
+}
+
+Error BatchReader::describe() const {
+  const auto malformed = [this](std::string_view what) {
+    return Error(ErrorCode::kWalCorrupt, "operation at byte " + std::to_string(start_) + " of a batch of " +
+                                             std::to_string(size_) + " bytes " + std::string(what));
+  };
+  switch (fault_) {
+    case Fault::kKeyspace:
+      return malformed("names a keyspace beyond 32 bits");
+    case Fault::kKeySize:
+      return malformed("has a key of no bytes or more than 65536");
+    case Fault::kValueSize:
+      return malformed("has a value of more than 512 MiB");
+    case Fault::kUnknownType:
+      return malformed("has an unknown type");
+    case Fault::kReservedType:
+      return Error(ErrorCode::kFormatUnsupported, "operation at byte " + std::to_string(start_) +
+                                                      " of a batch has a type that this version does not know");
+    case Fault::kTruncated:
+    case Fault::kNone:
+      break;
+  }
+  return malformed("reaches beyond its end");
+}
+
+Result<std::uint64_t> count_operations(std::string_view encoded) {
+  std::uint64_t count = 0;
+  BatchReader reader(encoded);
+  while (reader.next()) ++count;
+  LIGHTNING_TRY(reader.status());
+  return count;
+}
+
+}  // namespace lightning::format
