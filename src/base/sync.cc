@@ -20,6 +20,8 @@
 #include <thread>
 #include <utility>
 
+#include "base/fiber.h"
+
 namespace lightning::base {
 
 namespace internal {
@@ -82,6 +84,8 @@ std::uint32_t take_thread_slot() {
   return slot;
 }
 
+void fiber_scheduling_point() { thread_state.scheduler->point(); }
+
 std::uint32_t thread_slots_end() { return slots_end.load(std::memory_order_seq_cst); }
 
 void note_thread_slots(std::uint32_t end) {
@@ -131,6 +135,8 @@ bool has_several_cores() {
 // --- Mutex: the three-state futex lock of U. Drepper, "Futexes Are Tricky" (2011), section 6, after a short spin.
 
 void Mutex::lock_slowly() {
+  if (internal::on_fiber()) [[unlikely]]
+    return thread_state.scheduler->lock(*this);
   if (internal::kCheckLocks) check_order();
   std::uint32_t free = 0;
   if (!state_.compare_exchange_strong(free, 1, std::memory_order_acquire, std::memory_order_relaxed)) lock_contended();
@@ -153,6 +159,8 @@ void Mutex::lock_contended() {
 }
 
 void Mutex::unlock_slowly() {
+  if (internal::on_fiber()) [[unlikely]]
+    return thread_state.scheduler->unlock(*this);
   if (internal::kCheckLocks) note_released();
   if (state_.exchange(0, std::memory_order_release) == 2) wake_one();
 }
@@ -160,6 +168,8 @@ void Mutex::unlock_slowly() {
 void Mutex::wake_one() { futex_wake(state_, 1); }
 
 bool Mutex::try_lock() {
+  if (internal::on_fiber()) [[unlikely]]
+    return thread_state.scheduler->try_lock(*this);
   if (internal::kCheckLocks) check_order();
   std::uint32_t free = 0;
   if (!state_.compare_exchange_strong(free, 1, std::memory_order_acquire, std::memory_order_relaxed)) return false;
@@ -205,6 +215,10 @@ void Mutex::assert_held() const {
 // --- CondVar: a futex on a number that changes with every notification, so that none between unlock and sleep is lost.
 
 void CondVar::wait(Mutex& mutex) {
+  if (internal::on_fiber()) [[unlikely]] {
+    thread_state.scheduler->wait(*this, mutex, nullptr);
+    return;
+  }
   waiters_.fetch_add(1, std::memory_order_relaxed);
   const std::uint32_t before = sequence_.load(std::memory_order_relaxed);
   mutex.unlock();
@@ -214,6 +228,8 @@ void CondVar::wait(Mutex& mutex) {
 }
 
 bool CondVar::wait_for(Mutex& mutex, std::chrono::nanoseconds timeout) {
+  if (internal::on_fiber()) [[unlikely]]
+    return thread_state.scheduler->wait(*this, mutex, &timeout);
   waiters_.fetch_add(1, std::memory_order_relaxed);
   const std::uint32_t before = sequence_.load(std::memory_order_relaxed);
   mutex.unlock();
@@ -227,12 +243,16 @@ bool CondVar::wait_for(Mutex& mutex, std::chrono::nanoseconds timeout) {
 // The waiter registers under its mutex. A notifier that changed the condition under that mutex sees it registered, or
 // came before it looked at the condition: so the relaxed look at waiters_ cannot miss anyone who needs the call.
 void CondVar::notify_one() {
+  if (internal::on_fiber()) [[unlikely]]
+    return thread_state.scheduler->notify(*this, /*all=*/false);
   if (waiters_.load(std::memory_order_relaxed) == 0) return;
   sequence_.fetch_add(1, std::memory_order_relaxed);
   futex_wake(sequence_, 1);
 }
 
 void CondVar::notify_all() {
+  if (internal::on_fiber()) [[unlikely]]
+    return thread_state.scheduler->notify(*this, /*all=*/true);
   if (waiters_.load(std::memory_order_relaxed) == 0) return;
   sequence_.fetch_add(1, std::memory_order_relaxed);
   futex_wake(sequence_, INT_MAX);
@@ -242,10 +262,16 @@ void CondVar::notify_all() {
 
 struct Thread::Impl {
   std::thread thread;
+  std::uint64_t world_id = 0, fiber = 0;  // set instead of `thread` when started from a fiber
 };
 
 Thread Thread::spawn(std::string name, std::function<void()> body) {
   Thread handle;
+  if (FiberScheduler* world = FiberScheduler::current()) {
+    const std::uint64_t fiber = world->spawn(std::move(name), std::move(body));
+    if (fiber != 0) handle.impl_ = std::unique_ptr<Impl>(new Impl{{}, world->world_id(), fiber});
+    return handle;
+  }
   // The application's signals are for the application's threads.
   sigset_t all, before;
   ::sigfillset(&all);
@@ -264,6 +290,8 @@ Thread Thread::spawn(std::string name, std::function<void()> body) {
   return handle;
 }
 
+Thread::Thread() noexcept = default;
+
 Thread::Thread(Thread&& other) noexcept = default;
 
 Thread& Thread::operator=(Thread&& other) noexcept {
@@ -278,22 +306,33 @@ Thread::~Thread() { join(); }
 
 void Thread::join() {
   if (impl_ == nullptr) return;
-  impl_->thread.join();
+  if (impl_->fiber == 0) {
+    impl_->thread.join();
+  } else if (FiberScheduler* world = FiberScheduler::current();
+             world != nullptr && world->world_id() == impl_->world_id) {
+    world->join(impl_->fiber);  // else its world has ended, and the fiber with it
+  }
   impl_.reset();
 }
 
 // --- Waiting and time
 
-void yield() { ::sched_yield(); }
+void yield() {
+  if (internal::on_fiber()) [[unlikely]]
+    return thread_state.scheduler->yield();
+  ::sched_yield();
+}
 
 void sleep_for(std::chrono::nanoseconds duration) {
+  if (internal::on_fiber()) [[unlikely]]
+    return thread_state.scheduler->sleep(duration);
   timespec left = to_timespec(duration);
   while (::nanosleep(&left, &left) != 0 && errno == EINTR) {}
 }
 
 void Backoff::pause() {
   constexpr std::uint32_t kPauseRounds = 6, kYieldRounds = 32;
-  if (rounds_ < kPauseRounds && has_several_cores()) {
+  if (rounds_ < kPauseRounds && has_several_cores() && !internal::on_fiber()) {
     for (std::uint32_t i = 0; i < (1u << rounds_); ++i) cpu_pause();
   } else if (rounds_ < kYieldRounds) {
     yield();
@@ -305,6 +344,8 @@ void Backoff::pause() {
 }
 
 std::uint64_t monotonic_now_ns() {
+  if (internal::on_fiber()) [[unlikely]]
+    return thread_state.scheduler->now_ns();
   timespec now;
   ::clock_gettime(CLOCK_MONOTONIC, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);

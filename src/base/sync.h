@@ -67,6 +67,7 @@ struct ThreadState {
 extern constinit thread_local ThreadState thread_state;
 
 inline bool on_fiber() { return thread_state.scheduler != nullptr; }
+void fiber_scheduling_point();
 std::uint32_t take_thread_slot();
 // One more than the highest slot ever given out: how far a scan of all slots must look.
 std::uint32_t thread_slots_end();
@@ -172,7 +173,7 @@ class CondVar {
 // A joinable thread (or fiber, when started from a fiber). The destructor joins.
 class Thread {
  public:
-  Thread() = default;
+  Thread() noexcept;
   // `name`: at most 15 bytes are shown by the operating system. Fails (empty handle, joinable() false) if the system
   // has no thread to give.
   static Thread spawn(std::string name, std::function<void()> body);
@@ -201,6 +202,12 @@ void sleep_for(std::chrono::nanoseconds duration);
 
 // True on a fiber of a simulation.
 inline bool in_simulation() { return internal::on_fiber(); }
+
+// A place where a simulation may let another fiber go on: for simulated devices, at each operation. Else nothing.
+inline void scheduling_point() {
+  if (internal::on_fiber()) [[unlikely]]
+    internal::fiber_scheduling_point();
+}
 
 // Waiting for something another thread is about to do: pause instructions first, then yield, then sleep 50 us at a
 // time.
