@@ -15,15 +15,6 @@ namespace {
 
 constexpr std::size_t kMiB = std::size_t{1} << 20;
 
-// What the operating system says this process has in memory.
-std::uint64_t resident_bytes() {
-  std::FILE* file = std::fopen("/proc/self/statm", "r");
-  unsigned long total = 0, resident = 0;
-  EXPECT_EQ(std::fscanf(file, "%lu %lu", &total, &resident), 2);
-  std::fclose(file);
-  return std::uint64_t{resident} * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-}
-
 struct Object {
   char* memory;
   std::size_t bytes;
@@ -139,6 +130,15 @@ TEST_F(Slab, ImpossibleSizeIsNull) {
 }
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // their own memory would be counted too
+// What the operating system says this process has in memory.
+std::uint64_t resident_bytes() {
+  std::FILE* file = std::fopen("/proc/self/statm", "r");
+  unsigned long total = 0, resident = 0;
+  EXPECT_EQ(std::fscanf(file, "%lu %lu", &total, &resident), 2);
+  std::fclose(file);
+  return std::uint64_t{resident} * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
 TEST_F(Slab, BooksAgreeWithTheOperatingSystem) {
   const std::uint64_t start = resident_bytes();
   const auto expect_agreement = [&](const char* when) {
