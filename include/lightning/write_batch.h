@@ -41,7 +41,6 @@ class WriteBatch {
 
   std::string rep_;
   std::uint32_t count_ = 0;
-  std::size_t key_bytes_max_ = 0, key_bytes_min_ = ~std::size_t{0}, value_bytes_max_ = 0;
 };
 
 }  // namespace lightning

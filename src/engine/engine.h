@@ -58,7 +58,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status close();
 
   // --- keyspaces (keyspaces.cc)
-  Keyspace default_keyspace() const;
+  // The default keyspace's handle: no lock, no reference count touched.
+  const Keyspace& default_keyspace() const { return default_handle_; }
   Result<Keyspace> create_keyspace(std::string_view name);
   Result<Keyspace> keyspace(std::string_view name) const;
   Status drop_keyspace(std::string_view name);
@@ -84,6 +85,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   // --- upkeep (upkeep.cc, background.cc)
   Status flush();
+  Status wait_for_flushes();
   Status compact_range(const Keyspace& keyspace, const KeyRange& range);
   Status wait_for_background_work();
   Result<std::uint64_t> approximate_size(const Keyspace& keyspace, const KeyRange& range);
@@ -110,6 +112,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status quarantine_orphans();
   Status remove_old_manifests();
   void start_background();
+  void wait_for_jobs();
   void release_everything();
 
   // --- keyspaces.cc
@@ -138,6 +141,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Lookup find_in_memory(const ReadView& view, std::string_view key, Sequence at, Found& found);
   Result<bool> find_with_io(const ReadView& view, std::string_view key, Sequence at, bool fill_cache, Found& found);
   void pin_found(const ReadView& view, const Found& found, PinnedValue& value);
+  void prefetch(const ReadView& view, std::span<const std::string_view> keys) const;
+  void load_missing(const ReadView& view, std::span<const std::string_view> keys, std::span<const std::size_t> missing, Sequence at,
+                    bool fill_cache);
 
   // --- background.cc
   bool seal(Tree& tree);                        // closes the gate; true if something was sealed
@@ -155,7 +161,6 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Result<compaction::OutputOptions::Target> create_table_file();
   compaction::OutputOptions output_options(std::uint32_t level, bool bottommost);
   void remove_unused_outputs(const std::vector<sstable::TableMeta>& metas);
-  void release_log();
   void update_pressure();
   void note_obsolete(format::FileNumber number);
   void remove_obsolete_files();
@@ -184,6 +189,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::atomic<bool> writes_stopped_{false};
   std::atomic<std::uint32_t> delay_ns_per_kib_{0};   // back-pressure: 0 nearly always
   std::atomic<bool> must_wait_{false};               // a hard limit is reached
+  std::atomic<std::uint64_t> owed_delay_ns_{0};      // delays too short to sleep for, saved up
 
   SnapshotList snapshots_;
   WriteGate gate_;
@@ -193,6 +199,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::map<std::string, TreePtr, std::less<>> trees_ LIGHTNING_GUARDED_BY(keyspaces_mutex_);
   std::atomic<const TreeTable*> tree_table_{nullptr};
   TreePtr default_tree_;
+  Keyspace default_handle_;                     // set once, before open() returns
 
   base::Mutex manifest_mutex_{base::LockRank::kManifest};
   std::unique_ptr<manifest::Manifest> manifest_ LIGHTNING_GUARDED_BY(manifest_mutex_);
@@ -215,7 +222,6 @@ class Engine : public std::enable_shared_from_this<Engine> {
   base::Mutex jobs_mutex_{base::LockRank::kJobs};
   base::CondVar jobs_changed_;                  // a job ended, a view changed, an error came or went
   std::uint32_t running_jobs_ LIGHTNING_GUARDED_BY(jobs_mutex_) = 0;
-  std::uint64_t job_generation_ LIGHTNING_GUARDED_BY(jobs_mutex_) = 0;
   std::optional<Error> background_error_ LIGHTNING_GUARDED_BY(jobs_mutex_);
   void job_started();
   void job_ended();

@@ -9,7 +9,11 @@ Tree::Tree(format::KeyspaceId keyspace_id, std::string keyspace_name, base::Epoc
   publish(new ReadView({std::make_shared<memtable::MemTable>(budget_), after}, {}, std::move(version)));
 }
 
-Tree::~Tree() { view_.load(std::memory_order_acquire)->unpin(); }
+Tree::~Tree() { shut(); }
+
+void Tree::shut() {
+  if (const ReadView* last = view_.exchange(nullptr, std::memory_order_acq_rel)) last->unpin();
+}
 
 PinnedView Tree::pin_view() const {
   base::EpochDomain::Guard guard(epochs_);

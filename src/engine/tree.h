@@ -26,8 +26,8 @@ struct MemTableSpan {
 // and pin() it if they must keep it longer.
 class ReadView {
  public:
-  ReadView(MemTableSpan active, std::vector<MemTableSpan> sealed, manifest::VersionPtr version)
-      : active(std::move(active)), sealed(std::move(sealed)), version(std::move(version)) {}
+  ReadView(MemTableSpan newest, std::vector<MemTableSpan> older, manifest::VersionPtr tables)
+      : active(std::move(newest)), sealed(std::move(older)), version(std::move(tables)) {}
   void pin() const { pins_.fetch_add(1, std::memory_order_relaxed); }
   void unpin() const {
     if (pins_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
@@ -64,6 +64,11 @@ class Tree {
   bool seal(Sequence last);
   // Replaces version and drops the sealed memtables that end at or before `flushed_through`.
   void install(manifest::VersionPtr version, Sequence flushed_through);
+
+  // Lets go of memtables and tables, for a handle that outlives its database. No call may be running.
+  void shut();
+
+  const base::EpochDomain& epochs() const { return epochs_; }   // tells databases apart
 
   const format::KeyspaceId id;
   const std::string name;

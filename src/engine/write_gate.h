@@ -14,15 +14,19 @@
 namespace lightning::engine {
 
 class WriteGate {
+  struct alignas(64) Slot {
+    std::atomic<std::uint32_t> inside{0};
+  };
+
  public:
   class Pass {
    public:
     explicit Pass(WriteGate& gate) : slot_(gate.slots_[base::thread_slot()]) {
-      for (base::Backoff backoff;; backoff.pause()) {
+      for (;;) {
         slot_.inside.exchange(1, std::memory_order_seq_cst);   // announced before closed_ is read
         if (!gate.closed_.load(std::memory_order_seq_cst)) return;
         slot_.inside.store(0, std::memory_order_release);
-        while (gate.closed_.load(std::memory_order_acquire)) backoff.pause();
+        const base::MutexLock until_open(gate.mutex_);
       }
     }
     ~Pass() { slot_.inside.store(0, std::memory_order_release); }
@@ -30,35 +34,29 @@ class WriteGate {
     Pass& operator=(const Pass&) = delete;
 
    private:
-    struct WriteGate::Slot& slot_;
+    Slot& slot_;
   };
 
   // Holds the gate closed while it lives. One at a time.
-  class LIGHTNING_SCOPED_CAPABILITY Closure {
+  class Closure {
    public:
-    explicit Closure(WriteGate& gate) LIGHTNING_ACQUIRE(gate.mutex_) : gate_(gate) {
-      gate_.mutex_.lock();
+    explicit Closure(WriteGate& gate) : gate_(gate), lock_(gate.mutex_) {
       gate_.closed_.store(true, std::memory_order_seq_cst);
       for (Slot& slot : gate_.slots_)
         for (base::Backoff backoff; slot.inside.load(std::memory_order_seq_cst) != 0;) backoff.pause();
     }
-    ~Closure() LIGHTNING_RELEASE() {
-      gate_.closed_.store(false, std::memory_order_seq_cst);
-      gate_.mutex_.unlock();
-    }
+    ~Closure() { gate_.closed_.store(false, std::memory_order_seq_cst); }
     Closure(const Closure&) = delete;
     Closure& operator=(const Closure&) = delete;
 
    private:
     WriteGate& gate_;
+    const base::MutexLock lock_;
   };
 
  private:
   friend class Pass;
   friend class Closure;
-  struct alignas(64) Slot {
-    std::atomic<std::uint32_t> inside{0};
-  };
   base::Mutex mutex_{base::LockRank::kMemTableSwitch};
   std::atomic<bool> closed_{false};
   std::array<Slot, base::kThreadSlotsMax> slots_;

@@ -209,6 +209,7 @@ Status State::apply(const VersionEdit& edit) {
   if (edit.next_file) next_file = std::max(next_file, *edit.next_file);
   if (edit.next_keyspace) next_keyspace = std::max(next_keyspace, *edit.next_keyspace);
   if (edit.durable) durable = std::max(durable, *edit.durable);
+  if (edit.log_floor) log_floor = std::max(log_floor, *edit.log_floor);
   if (edit.epoch) epoch = std::max(epoch, *edit.epoch);
   for (const auto& added : edit.add_keyspaces) {
     KeyspaceState keyspace;
@@ -253,6 +254,7 @@ VersionEdit State::snapshot() const {
   edit.next_keyspace = next_keyspace;
   edit.durable = durable;
   edit.epoch = epoch;
+  edit.log_floor = log_floor;
   for (const auto& [id, keyspace] : keyspaces) {
     edit.add_keyspaces.push_back({id, keyspace.name});
     edit.flushed.push_back({id, keyspace.flushed});

@@ -31,7 +31,7 @@ struct State {
   std::map<format::KeyspaceId, KeyspaceState> keyspaces;
   format::FileNumber next_file = 1;
   format::KeyspaceId next_keyspace = 1;
-  Sequence durable = 0;
+  Sequence durable = 0, log_floor = 0;
   format::Epoch epoch = 1;
 
   // kManifestCorrupt if the edit contradicts the state (unknown keyspace, table twice, table not there).

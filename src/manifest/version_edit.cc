@@ -17,6 +17,7 @@ enum Field : std::uint64_t {
   kAddTable = 7,
   kDropTable = 8,
   kFlushed = 9,
+  kLogFloor = 10,
 };
 constexpr std::uint64_t kFirstOptionalField = 128;
 
@@ -96,6 +97,7 @@ std::string VersionEdit::encode() const {
   if (next_keyspace) append_number_field(to, kNextKeyspace, *next_keyspace);
   if (durable) append_number_field(to, kDurable, *durable);
   if (epoch) append_number_field(to, kEpoch, *epoch);
+  if (log_floor) append_number_field(to, kLogFloor, *log_floor);
   for (const AddKeyspace& keyspace : add_keyspaces) {
     std::string body;
     base::append_varint(body, keyspace.id);
@@ -144,6 +146,10 @@ Result<VersionEdit> VersionEdit::decode(std::string_view bytes) {
       case kEpoch:
         if (!base::get_varint(body, number) || !body.empty()) return malformed("epoch");
         edit.epoch = number;
+        break;
+      case kLogFloor:
+        if (!base::get_varint(body, number) || !body.empty()) return malformed("log floor");
+        edit.log_floor = number;
         break;
       case kAddKeyspace: {
         AddKeyspace keyspace;

@@ -44,6 +44,7 @@ struct VersionEdit {
   std::optional<format::FileNumber> next_file;
   std::optional<format::KeyspaceId> next_keyspace;
   std::optional<Sequence> durable;        // the log was durable up to here when this was written
+  std::optional<Sequence> log_floor;      // everything up to here is in tables: the log before it may go
   std::optional<format::Epoch> epoch;
 
   std::string encode() const;

@@ -1,0 +1,171 @@
+// The public facade: handles over engine::Engine.
+#include "lightning/database.h"
+
+#include "api/database_access.h"
+#include "engine/database_iterator.h"
+#include "engine/engine.h"
+#include "format/batch.h"
+
+namespace lightning {
+
+// --- Snapshot, PinnedValue, Keyspace, Iterator ----------------------------------------------------------------------
+
+Snapshot::Snapshot(std::shared_ptr<engine::Engine> engine, Sequence sequence) : engine_(std::move(engine)), sequence_(sequence) {}
+Snapshot::Snapshot(Snapshot&& other) noexcept : engine_(std::move(other.engine_)), sequence_(other.sequence_) {}
+Snapshot& Snapshot::operator=(Snapshot&& other) noexcept {
+  std::swap(engine_, other.engine_);
+  std::swap(sequence_, other.sequence_);
+  return *this;
+}
+Snapshot::~Snapshot() {
+  if (engine_) engine_->release_snapshot(sequence_);
+}
+
+PinnedValue::PinnedValue() = default;
+PinnedValue::PinnedValue(PinnedValue&& other) noexcept { *this = std::move(other); }
+PinnedValue& PinnedValue::operator=(PinnedValue&& other) noexcept {
+  std::swap(found_, other.found_);
+  std::swap(value_, other.value_);
+  std::swap(pin_, other.pin_);
+  std::swap(unpin_, other.unpin_);
+  return *this;
+}
+PinnedValue::~PinnedValue() { reset(); }
+void PinnedValue::reset() {
+  if (pin_ != nullptr) unpin_(pin_);
+  pin_ = nullptr;
+  found_ = false;
+  value_ = {};
+}
+
+const std::string& Keyspace::name() const {
+  static const std::string kNone;
+  return tree_ ? tree_->name : kNone;
+}
+std::uint32_t Keyspace::id() const { return tree_ ? tree_->id : 0; }
+
+Iterator::Iterator() = default;
+Iterator::Iterator(std::unique_ptr<engine::DatabaseIterator> impl) : impl_(std::move(impl)) {}
+Iterator::Iterator(Iterator&&) noexcept = default;
+Iterator& Iterator::operator=(Iterator&&) noexcept = default;
+Iterator::~Iterator() = default;
+bool Iterator::valid() const { return impl_ && impl_->valid(); }
+void Iterator::seek_to_first() {
+  if (impl_) impl_->seek_to_first();
+}
+void Iterator::seek_to_last() {
+  if (impl_) impl_->seek_to_last();
+}
+void Iterator::seek(std::string_view target) {
+  if (impl_) impl_->seek(target);
+}
+void Iterator::seek_for_prev(std::string_view target) {
+  if (impl_) impl_->seek_for_prev(target);
+}
+void Iterator::next() { impl_->next(); }
+void Iterator::prev() { impl_->prev(); }
+std::string_view Iterator::key() const { return impl_->key(); }
+std::string_view Iterator::value() const { return impl_->value(); }
+Status Iterator::status() const {
+  if (!impl_) return {};
+  return impl_->status();
+}
+
+// --- Database -------------------------------------------------------------------------------------------------------
+
+Database::Database(std::shared_ptr<engine::Engine> engine) : engine_(std::move(engine)) {}
+Database::Database(Database&&) noexcept = default;
+Database& Database::operator=(Database&& other) noexcept {
+  std::swap(engine_, other.engine_);
+  return *this;
+}
+Database::~Database() {
+  if (engine_ && !engine_->close()) return;   // close() is for those who want to know
+}
+
+Result<Database> DatabaseAccess::open(env::Env& env, const std::string& path, const LightningDbConfig& config, bool read_only) {
+  LIGHTNING_TRY(config.validate());
+  using Access = engine::Engine::Access;
+  LIGHTNING_ASSIGN(auto engine, engine::Engine::open(env, path, config, read_only ? Access::kReadOnly : Access::kReadWrite));
+  return Database(std::move(engine));
+}
+
+Result<Database> Database::open(const std::string& path, const LightningDbConfig& config) {
+  return DatabaseAccess::open(env::Env::real(), path, config, false);
+}
+Result<Database> Database::open_read_only(const std::string& path, const LightningDbConfig& config) {
+  return DatabaseAccess::open(env::Env::real(), path, config, true);
+}
+Status Database::close() { return engine_->close(); }
+
+Keyspace Database::default_keyspace() const { return engine_->default_keyspace(); }
+Result<Keyspace> Database::create_keyspace(std::string_view name) { return engine_->create_keyspace(name); }
+Result<Keyspace> Database::keyspace(std::string_view name) const { return engine_->keyspace(name); }
+Result<Keyspace> Database::get_or_create_keyspace(std::string_view name) {
+  auto found = engine_->keyspace(name);
+  if (found || found.error().code() != ErrorCode::kKeyspaceNotFound) return found;
+  auto made = engine_->create_keyspace(name);
+  if (!made && made.error().code() == ErrorCode::kKeyspaceExists) return engine_->keyspace(name);   // another thread was first
+  return made;
+}
+Status Database::drop_keyspace(std::string_view name) { return engine_->drop_keyspace(name); }
+std::vector<std::string> Database::keyspaces() const { return engine_->keyspaces(); }
+
+Status Database::put(std::string_view key, std::string_view value, const WriteOptions& options) {
+  return engine_->put(engine_->default_keyspace(), key, value, options.durability);
+}
+Status Database::put(const Keyspace& keyspace, std::string_view key, std::string_view value, const WriteOptions& options) {
+  return engine_->put(keyspace, key, value, options.durability);
+}
+Status Database::erase(std::string_view key, const WriteOptions& options) {
+  return engine_->erase(engine_->default_keyspace(), key, options.durability);
+}
+Status Database::erase(const Keyspace& keyspace, std::string_view key, const WriteOptions& options) {
+  return engine_->erase(keyspace, key, options.durability);
+}
+Result<Sequence> Database::write(const WriteBatch& batch, const WriteOptions& options) {
+  return engine_->write(WriteBatchAccess::encoded(batch), static_cast<std::uint32_t>(batch.len()), options.durability);
+}
+Status Database::sync() { return engine_->sync(); }
+
+Result<std::optional<std::string>> Database::get(std::string_view key, const ReadOptions& options) const {
+  return get(engine_->default_keyspace(), key, options);
+}
+Result<std::optional<std::string>> Database::get(const Keyspace& keyspace, std::string_view key, const ReadOptions& options) const {
+  std::string value;
+  LIGHTNING_ASSIGN(const bool found, engine_->get(keyspace, key, value, options));
+  if (!found) return std::optional<std::string>();
+  return std::optional<std::string>(std::move(value));
+}
+Result<bool> Database::get(const Keyspace& keyspace, std::string_view key, std::string& buffer, const ReadOptions& options) const {
+  return engine_->get(keyspace, key, buffer, options);
+}
+Status Database::get(const Keyspace& keyspace, std::string_view key, PinnedValue& value, const ReadOptions& options) const {
+  return engine_->get(keyspace, key, value, options);
+}
+Status Database::multi_get(const Keyspace& keyspace, std::span<const std::string_view> keys, std::span<PinnedValue> values,
+                           const ReadOptions& options) const {
+  return engine_->multi_get(keyspace, keys, values, options);
+}
+
+Iterator Database::iterate(const IterateOptions& options) const { return iterate(engine_->default_keyspace(), options); }
+Iterator Database::iterate(const Keyspace& keyspace, const IterateOptions& options) const {
+  auto impl = engine_->iterate(keyspace, options);
+  if (!impl) return Iterator(std::make_unique<engine::DatabaseIterator>(impl.error()));
+  return Iterator(std::move(*impl));
+}
+Snapshot Database::snapshot() const { return engine_->snapshot(); }
+
+Status Database::flush() { return engine_->flush(); }
+Status Database::compact_range(const KeyRange& range) { return engine_->compact_range(engine_->default_keyspace(), range); }
+Status Database::compact_range(const Keyspace& keyspace, const KeyRange& range) { return engine_->compact_range(keyspace, range); }
+Status Database::wait_for_background_work() { return engine_->wait_for_background_work(); }
+Result<std::uint64_t> Database::approximate_size(const Keyspace& keyspace, const KeyRange& range) const {
+  return engine_->approximate_size(keyspace, range);
+}
+Result<CheckReport> Database::check(const CheckOptions& options) const { return engine_->check(options); }
+Statistics Database::stats() const { return engine_->stats(); }
+const std::string& Database::path() const { return engine_->path(); }
+LightningDbConfig Database::config() const { return engine_->config(); }
+
+}  // namespace lightning

@@ -1,0 +1,19 @@
+// Opening a database on any Env, for tests and tools inside the project.
+#pragma once
+
+#include "env/env.h"
+#include "lightning/database.h"
+
+namespace lightning {
+
+class DatabaseAccess {
+ public:
+  static Result<Database> open(env::Env& env, const std::string& path, const LightningDbConfig& config, bool read_only = false);
+};
+
+class WriteBatchAccess {
+ public:
+  static std::string_view encoded(const WriteBatch& batch) { return batch.rep_; }
+};
+
+}  // namespace lightning

@@ -1,0 +1,462 @@
+// Background work: memtables become tables, tables are merged, and every change of the version goes through install().
+#include <algorithm>
+
+#include "engine/engine.h"
+#include "format/merging_iterator.h"
+
+namespace lightning::engine {
+
+// --- sealing ------------------------------------------------------------------------------------------------------
+
+bool Engine::seal(Tree& tree) {
+  {
+    const WriteGate::Closure closed(gate_);
+    // Another writer may have sealed it while we waited for the gate.
+    if (tree.active().empty() || tree.dropped.load()) return false;
+    if (!tree.seal(wal_->last_reserved())) return false;
+  }
+  update_pressure();
+  schedule_flush(tree);
+  return true;
+}
+
+// The log has grown too long: the keyspace that keeps its oldest part alive is flushed.
+void Engine::seal_for_log_space() {
+  TreePtr oldest;
+  Sequence oldest_after = format::kSequenceMax;
+  for (const TreePtr& tree : all_trees()) {
+    const PinnedView view = tree->pin_view();
+    if (!view->sealed.empty()) {
+      if (view->sealed.back().after < oldest_after) oldest_after = view->sealed.back().after, oldest = nullptr;   // on its way already
+    } else if (!view->active.table->empty() && view->active.after < oldest_after) {
+      oldest_after = view->active.after;
+      oldest = tree;
+    }
+  }
+  if (oldest) seal(*oldest);
+}
+
+// --- flush --------------------------------------------------------------------------------------------------------
+
+void Engine::schedule_flush(Tree& tree) {
+  if (tree.flush_queued.exchange(true)) return;
+  TreePtr shared;
+  for (const TreePtr& candidate : all_trees())
+    if (candidate.get() == &tree) shared = candidate;
+  if (!shared || !flush_lane_) {
+    tree.flush_queued.store(false);
+    return;
+  }
+  job_started();
+  flush_lane_->submit([this, shared] { run_flush(shared); });
+}
+
+// One flush of a tree at a time: flush_queued stays set until it has ended.
+
+void Engine::run_flush(const TreePtr& tree) {
+  constexpr std::chrono::milliseconds kRetryPause{1000};
+  for (;;) {
+    const Status status = closing() ? Status{} : flush_sealed(*tree);
+    if (status) break;
+    background_failed(status.error());
+    // Space may come back; a disk that failed a sync may not be trusted again before the store is reopened.
+    if (status.error().category() == ErrorCategory::kCritical) break;
+    base::MutexLock lock(jobs_mutex_);
+    if (!closing()) jobs_changed_.wait_for(jobs_mutex_, kRetryPause);
+  }
+  tree->flush_queued.store(false);
+  // What was sealed meanwhile found the flag set and left it to us.
+  if (!closing() && !writes_stopped_.load() && !tree->pin_view()->sealed.empty()) schedule_flush(*tree);
+  update_pressure();
+  schedule_compactions();
+  job_ended();
+}
+
+Status Engine::flush_sealed(Tree& tree) {
+  LIGHTNING_TRY(recover_from_background_error());
+  const PinnedView view = tree.pin_view();
+  if (view->sealed.empty() || tree.dropped.load()) return {};
+  const Sequence through = view->sealed.front().last;   // newest first
+  std::vector<std::unique_ptr<format::EntryIterator>> sources;
+  for (const MemTableSpan& span : view->sealed) sources.push_back(span.table->iterator());
+  const auto input = format::merge(std::move(sources));
+
+  compaction::OutputOptions output = output_options(0, false);
+  compaction::Retention retention(snapshots_.list([this] { return visible(); }), false);
+  LIGHTNING_ASSIGN(const auto result, compaction::write_tables(*input, std::nullopt, std::nullopt, std::move(retention), output));
+  const auto finish = [&]() -> Status {
+    LIGHTNING_TRY(env_.files.sync_directory(paths_.tables()));
+    // The tables may hold writes that the log has not made durable yet. They must not outlive a power cut that the log's
+    // earlier records do not survive: what survives is a prefix.
+    if (auto synced = wal_->sync(); !synced) {
+      fail_writes(synced.error());
+      return synced;
+    }
+    manifest::VersionEdit edit;
+    manifest::Version::Change change;
+    std::uint64_t bytes = 0;
+    for (const sstable::TableMeta& meta : result.tables) {
+      LIGHTNING_ASSIGN(auto table, open_table(meta, true));
+      change.add.emplace_back(0, std::move(table));
+      edit.add_tables.push_back({tree.id, 0, meta});
+      bytes += meta.file_bytes;
+    }
+    edit.flushed.push_back({tree.id, through});
+    LIGHTNING_TRY(install(tree, std::move(edit), change, through));
+    background_.flushes.fetch_add(1, std::memory_order_relaxed);
+    background_.flush_bytes.fetch_add(bytes, std::memory_order_relaxed);
+    return {};
+  };
+  Status status = finish();
+  if (!status) remove_unused_outputs(result.tables);
+  return status;
+}
+
+// --- compaction ---------------------------------------------------------------------------------------------------
+
+compaction::PickOptions Engine::pick_options() const {
+  compaction::PickOptions options;
+  options.level0_trigger = config_.level0_compaction_trigger;
+  options.size_multiplier = config_.level_size_multiplier;
+  options.base_bytes = config_.memtable_bytes * config_.level0_compaction_trigger / 2;
+  return options;
+}
+
+bool Engine::overlaps_running(const Tree& tree, const compaction::Plan& plan) const {
+  for (const RunningCompaction& running : compactions_) {
+    if (running.tree != &tree || running.output_level != plan.output_level) continue;
+    for (const auto& table : plan.inputs)
+      if (table->meta().largest_key >= running.smallest && table->meta().smallest_key <= running.largest) return true;
+  }
+  return false;
+}
+
+void Engine::begin_compaction(const Tree& tree, const compaction::Plan& plan) {
+  RunningCompaction running{&tree, plan.output_level, plan.inputs.front()->meta().smallest_key, plan.inputs.front()->meta().largest_key};
+  for (const auto* tables : {&plan.inputs, &plan.overlapped}) {
+    for (const auto& table : *tables) {
+      table->compacting = true;
+      running.smallest = std::min(running.smallest, table->meta().smallest_key);
+      running.largest = std::max(running.largest, table->meta().largest_key);
+    }
+  }
+  compactions_.push_back(std::move(running));
+}
+
+void Engine::end_compaction(const Tree& tree, const compaction::Plan& plan) {
+  base::MutexLock lock(compaction_mutex_);
+  std::string smallest = plan.inputs.front()->meta().smallest_key;
+  for (const auto* tables : {&plan.inputs, &plan.overlapped}) {
+    for (const auto& table : *tables) {
+      table->compacting = false;
+      smallest = std::min(smallest, table->meta().smallest_key);
+    }
+  }
+  std::erase_if(compactions_, [&](const RunningCompaction& running) {
+    return running.tree == &tree && running.output_level == plan.output_level && running.smallest == smallest;
+  });
+}
+
+void Engine::schedule_compactions() {
+  if (closing() || writes_stopped_.load() || !compaction_lane_) return;
+  const std::vector<TreePtr> trees = all_trees();
+  for (;;) {
+    TreePtr chosen;
+    std::optional<compaction::Plan> plan;
+    {
+      base::MutexLock lock(compaction_mutex_);
+      if (compactions_.size() >= compaction_lane_->threads()) return;
+      for (const TreePtr& tree : trees) {
+        auto candidate = compaction::pick(*tree->pin_view()->version, pick_options());
+        if (!candidate || overlaps_running(*tree, *candidate) || (plan && plan->score >= candidate->score)) continue;
+        plan = std::move(candidate);
+        chosen = tree;
+      }
+      if (!plan) return;
+      begin_compaction(*chosen, *plan);
+    }
+    job_started();
+    compaction_lane_->submit([this, chosen, plan = std::make_shared<compaction::Plan>(std::move(*plan))] { run_compaction(chosen, *plan); });
+  }
+}
+
+void Engine::run_compaction(TreePtr tree, compaction::Plan plan) {
+  const Status status = closing() ? Status{} : compact(*tree, plan);
+  end_compaction(*tree, plan);
+  if (!status && status.error().code() != ErrorCode::kCancelled) background_failed(status.error());
+  update_pressure();
+  schedule_compactions();
+  job_ended();
+}
+
+Status Engine::compact(Tree& tree, const compaction::Plan& plan) {
+  if (plan.trivial_move() && !(plan.bottommost && plan.inputs.front()->meta().tombstones > 0)) return move_table(tree, plan);
+  LIGHTNING_ASSIGN(const auto outputs, merge_tables(tree, plan));
+  const auto finish = [&]() -> Status {
+    LIGHTNING_TRY(env_.files.sync_directory(paths_.tables()));
+    manifest::VersionEdit edit;
+    manifest::Version::Change change;
+    for (const sstable::TableMeta& meta : outputs) {
+      LIGHTNING_ASSIGN(auto table, open_table(meta, true));
+      change.add.emplace_back(plan.output_level, std::move(table));
+      edit.add_tables.push_back({tree.id, plan.output_level, meta});
+      background_.compaction_bytes_written.fetch_add(meta.file_bytes, std::memory_order_relaxed);
+    }
+    for (const auto& table : plan.inputs) {
+      change.drop.emplace_back(plan.input_level, table->meta().number);
+      edit.drop_tables.push_back({tree.id, plan.input_level, table->meta().number});
+    }
+    for (const auto& table : plan.overlapped) {
+      change.drop.emplace_back(plan.output_level, table->meta().number);
+      edit.drop_tables.push_back({tree.id, plan.output_level, table->meta().number});
+    }
+    LIGHTNING_TRY(install(tree, std::move(edit), change, 0));
+    for (const auto* tables : {&plan.inputs, &plan.overlapped})
+      for (const auto& table : *tables) table->mark_obsolete();
+    return {};
+  };
+  Status status = finish();
+  if (!status) remove_unused_outputs(outputs);
+  background_.compactions.fetch_add(1, std::memory_order_relaxed);
+  background_.compaction_bytes_read.fetch_add(plan.input_bytes(), std::memory_order_relaxed);
+  return status;
+}
+
+Status Engine::move_table(Tree& tree, const compaction::Plan& plan) {
+  const manifest::TablePtr& table = plan.inputs.front();
+  manifest::VersionEdit edit;
+  manifest::Version::Change change;
+  edit.drop_tables.push_back({tree.id, plan.input_level, table->meta().number});
+  edit.add_tables.push_back({tree.id, plan.output_level, table->meta()});
+  change.drop.emplace_back(plan.input_level, table->meta().number);
+  change.add.emplace_back(plan.output_level, table);
+  LIGHTNING_TRY(install(tree, std::move(edit), change, 0));
+  background_.tables_moved.fetch_add(1, std::memory_order_relaxed);
+  return {};
+}
+
+namespace {
+
+// Sub-compactions: the key ranges of one merge, taken by whichever thread is free. The thread that started the merge takes
+// part, so that it never waits for a lane that is full of merges like itself.
+struct SubRanges {
+  std::vector<std::optional<std::string>> cuts;   // ranges + 1 bounds; none = open
+  std::vector<Result<compaction::MergeResult>> results;
+  std::atomic<std::size_t> next{0};
+  base::Mutex mutex{base::LockRank::kLeaf};
+  base::CondVar done;
+  std::size_t finished LIGHTNING_GUARDED_BY(mutex) = 0;
+};
+
+}  // namespace
+
+Result<std::vector<sstable::TableMeta>> Engine::merge_tables(Tree& tree, const compaction::Plan& plan) {
+  constexpr std::uint64_t kBytesPerPart = 8 << 20;
+  (void)tree;
+  const std::size_t parts = std::clamp<std::size_t>(plan.input_bytes() / kBytesPerPart, 1, compaction_lane_ ? compaction_lane_->threads() : 1);
+  auto ranges = std::make_shared<SubRanges>();
+  ranges->cuts.emplace_back();
+  for (std::string& key : compaction::split_points(plan, parts)) ranges->cuts.emplace_back(std::move(key));
+  ranges->cuts.emplace_back();
+  const std::size_t count = ranges->cuts.size() - 1;
+  ranges->results.resize(count);
+  const std::vector<Sequence> snapshots = snapshots_.list([this] { return visible(); });
+  const compaction::OutputOptions output = output_options(plan.output_level, plan.bottommost);
+
+  const auto work = [ranges, count, &plan, &snapshots, &output] {
+    for (std::size_t i = ranges->next.fetch_add(1); i < count; i = ranges->next.fetch_add(1)) {
+      const auto as_view = [](const std::optional<std::string>& key) {
+        return key ? std::optional<std::string_view>(*key) : std::nullopt;
+      };
+      const auto input = compaction::input_iterator(plan);
+      ranges->results[i] = compaction::write_tables(*input, as_view(ranges->cuts[i]), as_view(ranges->cuts[i + 1]),
+                                                    compaction::Retention(snapshots, plan.bottommost), output);
+      base::MutexLock lock(ranges->mutex);
+      ++ranges->finished;
+      ranges->done.notify_all();
+    }
+  };
+  // A helper that arrives late finds no range left and touches nothing of this frame.
+  for (std::size_t i = 1; i < count; ++i) compaction_lane_->submit(work);
+  work();
+  {
+    base::MutexLock lock(ranges->mutex);
+    while (ranges->finished < count) ranges->done.wait(ranges->mutex);
+  }
+  std::vector<sstable::TableMeta> tables;
+  std::optional<Error> failed;
+  for (auto& result : ranges->results) {
+    if (!result) {
+      failed = result.error();
+      continue;
+    }
+    std::move(result->tables.begin(), result->tables.end(), std::back_inserter(tables));
+  }
+  if (failed) {
+    remove_unused_outputs(tables);
+    return *failed;
+  }
+  return tables;
+}
+
+// --- tables -------------------------------------------------------------------------------------------------------
+
+compaction::OutputOptions Engine::output_options(std::uint32_t level, bool bottommost) {
+  compaction::OutputOptions output;
+  output.table.block_bytes = config_.block_bytes;
+  output.table.filter_bits_per_key = config_.filter_bits_per_key;
+  output.table.compression = !config_.compression_enabled ? Compression::kNone
+                             : bottommost && level > 0    ? config_.compression_bottom
+                                                          : config_.compression_upper;
+  output.table.tags = config_.integrity_validation_level == IntegrityLevel::kBasic ? base::TagAlgorithm::kXxh3 : base::TagAlgorithm::kBlake3;
+  output.table_bytes = level == 0 ? ~std::uint64_t{0} : config_.table_bytes;   // a flush is one run, one table
+  output.store_id = superblock_.store_id;
+  output.create = [this] { return create_table_file(); };
+  output.progress = [this](std::uint64_t bytes) -> Status {
+    rate_limiter_.request(bytes, [this] { return closing(); });
+    if (closing()) return Error(ErrorCode::kCancelled, "the database is closing");
+    return {};
+  };
+  return output;
+}
+
+Result<compaction::OutputOptions::Target> Engine::create_table_file() {
+  compaction::OutputOptions::Target target;
+  target.number = next_file_.fetch_add(1);
+  target.uid = env_.random.uid();
+  LIGHTNING_ASSIGN(target.file, env_.files.create_writable(paths_.table(target.number), env::FileClass::kTable));
+  return target;
+}
+
+Result<manifest::TablePtr> Engine::open_table(const sstable::TableMeta& meta, bool just_written) {
+  LIGHTNING_ASSIGN(auto table, sstable::Table::open(env_, paths_.table(meta.number), superblock_.store_id, meta, *cache_, budget_));
+  if (just_written && config_.integrity_validation_level == IntegrityLevel::kParanoid) {
+    std::optional<Error> finding;
+    table->check([&](const Error& error) { finding = error; return false; }, [](std::uint64_t) { return true; });
+    if (finding) return std::move(*finding).while_doing("reading back a table just written");
+  }
+  return std::make_shared<manifest::TableHandle>(std::move(table), [this](format::FileNumber number) { note_obsolete(number); });
+}
+
+// Best effort: whatever stays is set aside at the next open.
+void Engine::remove_unused_outputs(const std::vector<sstable::TableMeta>& metas) {
+  {
+    base::MutexLock lock(manifest_mutex_);
+    if (!manifest_ || manifest_->failed()) return;   // a failed append may have reached the disk: then they are referred to
+  }
+  for (const sstable::TableMeta& meta : metas)
+    if (!env_.files.remove(paths_.table(meta.number))) continue;
+}
+
+void Engine::note_obsolete(format::FileNumber number) {
+  base::MutexLock lock(obsolete_mutex_);
+  obsolete_.push_back(number);
+}
+
+void Engine::remove_obsolete_files() {
+  std::vector<format::FileNumber> numbers;
+  {
+    base::MutexLock lock(obsolete_mutex_);
+    numbers.swap(obsolete_);
+  }
+  for (const format::FileNumber number : numbers)
+    if (!env_.files.remove(paths_.table(number))) continue;   // set aside at the next open
+}
+
+// --- installing ---------------------------------------------------------------------------------------------------
+
+Status Engine::install(Tree& tree, manifest::VersionEdit edit, const manifest::Version::Change& change, Sequence flushed_through) {
+  // Everything up to `floor` is in tables once this edit is durable. The order of the three steps matters: what completed
+  // before the first lies in a tree that the second lists, and in one of the memtables that the third looks at.
+  Sequence floor = wal_->last_completed();
+  for (const TreePtr& other : all_trees()) {
+    const PinnedView view = other->pin_view();
+    for (const MemTableSpan& span : view->sealed)
+      if (!(other.get() == &tree && span.last <= flushed_through)) floor = std::min(floor, span.after);
+    if (!view->active.table->empty()) floor = std::min(floor, view->active.after);
+  }
+  {
+    base::MutexLock lock(manifest_mutex_);
+    if (tree.dropped.load()) return Error(ErrorCode::kCancelled, "the keyspace was dropped");
+    edit.log_floor = floor;
+    edit.durable = wal_->last_durable();
+    edit.next_file = next_file_.load();
+    LIGHTNING_TRY(manifest_->append(edit));
+    if (auto applied = state_.apply(edit); !applied) return std::move(applied).error();   // a defect: state and version disagree
+    tree.install(tree.pin_view()->version->with(change), flushed_through);
+    if (manifest_->wants_roll()) LIGHTNING_TRY(manifest_->roll(state_));
+  }
+  wal_->release_up_to(floor);
+  epochs_.collect();
+  remove_obsolete_files();
+  notify_jobs();
+  return {};
+}
+
+// --- errors and pressure ------------------------------------------------------------------------------------------
+
+void Engine::background_failed(const Error& error) {
+  if (error.code() == ErrorCode::kCancelled) return;
+  fail_writes(error);
+}
+
+// Before a job tries again after a failure: a manifest whose last append failed is replaced by a new one.
+Status Engine::recover_from_background_error() {
+  if (!writes_stopped_.load()) return {};
+  {
+    base::MutexLock lock(jobs_mutex_);
+    if (background_error_ && background_error_->category() == ErrorCategory::kCritical) return *background_error_;
+  }
+  {
+    base::MutexLock lock(manifest_mutex_);
+    if (manifest_->failed()) LIGHTNING_TRY(manifest_->roll(state_));
+  }
+  {
+    base::MutexLock lock(jobs_mutex_);
+    background_error_.reset();
+  }
+  writes_stopped_.store(false, std::memory_order_release);
+  notify_jobs();
+  return {};
+}
+
+// Sets how much writers are held back, from how far flushes and compactions are behind.
+void Engine::update_pressure() {
+  double worst = 0;
+  bool wait = false;
+  for (const TreePtr& tree : all_trees()) {
+    const PinnedView view = tree->pin_view();
+    const std::size_t runs = view->version->levels[0].size();
+    const double span = std::max(1.0, static_cast<double>(config_.level0_stop_trigger) - config_.level0_slowdown_trigger);
+    if (runs >= config_.level0_slowdown_trigger)
+      worst = std::max(worst, (static_cast<double>(runs) - config_.level0_slowdown_trigger + 1) / span);
+    wait = wait || runs >= config_.level0_stop_trigger;
+    // One sealed memtable is normal. The last place is only taken slowly.
+    const std::size_t sealed = view->sealed.size();
+    if (sealed + 2 >= config_.memtables_max && sealed > 1) worst = std::max(worst, 0.1);
+    wait = wait || sealed + 1 >= config_.memtables_max;
+  }
+  // Between nothing and 64 us per KiB: from 16 MiB/s and more down to 16 KiB/ms at the brink.
+  delay_ns_per_kib_.store(static_cast<std::uint32_t>(64'000 * worst * worst), std::memory_order_relaxed);
+  must_wait_.store(wait, std::memory_order_release);
+  notify_jobs();
+}
+
+void Engine::job_started() {
+  base::MutexLock lock(jobs_mutex_);
+  ++running_jobs_;
+}
+
+void Engine::job_ended() {
+  remove_obsolete_files();
+  base::MutexLock lock(jobs_mutex_);
+  --running_jobs_;
+  jobs_changed_.notify_all();
+}
+
+void Engine::notify_jobs() {
+  base::MutexLock lock(jobs_mutex_);
+  jobs_changed_.notify_all();
+}
+
+}  // namespace lightning::engine

@@ -1,0 +1,168 @@
+#include "engine/database_iterator.h"
+
+#include "engine/engine.h"
+#include "format/merging_iterator.h"
+#include "manifest/level_iterator.h"
+
+namespace lightning::engine {
+
+namespace {
+
+// The first string after all that start with `prefix`, or none if there is none.
+std::optional<std::string> end_of_prefix(std::string prefix) {
+  while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xff) prefix.pop_back();
+  if (prefix.empty()) return std::nullopt;
+  prefix.back() = static_cast<char>(static_cast<unsigned char>(prefix.back()) + 1);
+  return prefix;
+}
+
+}  // namespace
+
+DatabaseIterator::DatabaseIterator(std::shared_ptr<Engine> engine, PinnedView view, Sequence at, const IterateOptions& options)
+    : engine_(std::move(engine)), view_(std::move(view)), at_(at), lower_(options.lower_bound), upper_(options.upper_bound) {
+  if (!options.prefix.empty()) {
+    if (!lower_ || *lower_ < options.prefix) lower_ = options.prefix;
+    if (auto end = end_of_prefix(options.prefix); end && (!upper_ || *end < *upper_)) upper_ = std::move(end);
+  }
+  const sstable::TableReadOptions read{.fill_cache = options.fill_cache};
+  std::vector<std::unique_ptr<format::EntryIterator>> sources;   // newest first
+  if (!view_->active.table->empty()) sources.push_back(view_->active.table->iterator());
+  for (const MemTableSpan& span : view_->sealed) sources.push_back(span.table->iterator());
+  const auto outside = [&](const manifest::TableHandle& table) {
+    return (lower_ && table.meta().largest_key < *lower_) || (upper_ && table.meta().smallest_key >= *upper_);
+  };
+  for (const manifest::TablePtr& table : view_->version->levels[0])
+    if (!outside(*table)) sources.push_back(table->table->iterator(read));
+  for (std::uint32_t level = 1; level < manifest::kLevels; ++level) {
+    manifest::Version::Level tables;
+    for (const manifest::TablePtr& table : view_->version->levels[level])
+      if (!outside(*table)) tables.push_back(table);
+    if (tables.size() == 1) {
+      sources.push_back(tables.front()->table->iterator(read));
+    } else if (!tables.empty()) {
+      sources.push_back(manifest::level_iterator(std::move(tables), read));
+    }
+  }
+  entries_ = format::merge(std::move(sources));
+}
+
+DatabaseIterator::~DatabaseIterator() {
+  if (!engine_) return;
+  engine_->count(Counter::kScannedEntries, scanned_);
+  engine_->count(Counter::kSeeks, seeks_);
+}
+
+Status DatabaseIterator::status() const {
+  LIGHTNING_TRY(Status(status_));
+  if (entries_) return entries_->status();
+  return {};
+}
+
+bool DatabaseIterator::usable() {
+  valid_ = false;
+  if (!entries_) return false;
+  ++seeks_;
+  return true;
+}
+
+void DatabaseIterator::seek_to_first() {
+  if (!usable()) return;
+  if (lower_) {
+    entries_->seek(*lower_, format::kSequenceMax);
+  } else {
+    entries_->seek_to_first();
+  }
+  find_forward(false);
+}
+
+void DatabaseIterator::seek_to_last() {
+  if (!usable()) return;
+  if (upper_) {
+    // Entries of the bound itself are beyond it: the newest of them is the first in entry order.
+    entries_->seek_for_prev(*upper_, format::kSequenceMax);
+    while (entries_->valid() && beyond_upper(entries_->entry().key)) entries_->prev();
+  } else {
+    entries_->seek_to_last();
+  }
+  find_backward();
+}
+
+void DatabaseIterator::seek(std::string_view target) {
+  if (!usable()) return;
+  entries_->seek(below_lower(target) ? std::string_view(*lower_) : target, at_);
+  find_forward(false);
+}
+
+void DatabaseIterator::seek_for_prev(std::string_view target) {
+  if (beyond_upper(target)) return seek_to_last();
+  if (!usable()) return;
+  entries_->seek_for_prev(target, 0);
+  find_backward();
+}
+
+void DatabaseIterator::next() {
+  if (!forward_) {
+    // entries_ stands before every version of the saved key, or beyond the start.
+    forward_ = true;
+    entries_->seek(saved_key_, format::kSequenceMax);
+  } else {
+    saved_key_.assign(entries_->entry().key);
+  }
+  find_forward(true);
+}
+
+void DatabaseIterator::prev() {
+  if (forward_) {
+    saved_key_.assign(entries_->entry().key);
+    do entries_->prev();
+    while (entries_->valid() && entries_->entry().key == saved_key_);
+  }
+  find_backward();
+}
+
+// From where entries_ stands: the next key with a visible version that is not a tombstone. With skip_saved_key, versions of
+// saved_key_ are passed over.
+void DatabaseIterator::find_forward(bool skip_saved_key) {
+  forward_ = true;
+  valid_ = false;
+  bool skipping = skip_saved_key;
+  for (; entries_->valid(); entries_->next()) {
+    const format::Entry& entry = entries_->entry();
+    if (entry.sequence > at_) continue;
+    if (skipping && entry.key == saved_key_) continue;
+    if (beyond_upper(entry.key)) return;
+    if (entry.type == format::EntryType::kErase) {
+      saved_key_.assign(entry.key);   // hides the older versions that follow
+      skipping = true;
+      continue;
+    }
+    ++scanned_;
+    valid_ = true;
+    return;
+  }
+}
+
+// From where entries_ stands, going back: a key's versions come oldest first, the last one that is visible counts.
+void DatabaseIterator::find_backward() {
+  forward_ = false;
+  valid_ = false;
+  while (entries_->valid()) {
+    if (below_lower(entries_->entry().key)) return;
+    saved_key_.assign(entries_->entry().key);
+    bool live = false;
+    for (; entries_->valid() && entries_->entry().key == saved_key_; entries_->prev()) {
+      const format::Entry& entry = entries_->entry();
+      if (entry.sequence > at_) continue;
+      live = entry.type != format::EntryType::kErase;
+      if (live) saved_value_.assign(entry.value);
+    }
+    if (!entries_->status()) return;   // the newest version may be behind the failure
+    if (live) {
+      ++scanned_;
+      valid_ = true;
+      return;
+    }
+  }
+}
+
+}  // namespace lightning::engine

@@ -1,0 +1,55 @@
+// The iterator behind the public one: from all versions of all keys to the visible version of each key within bounds.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/tree.h"
+#include "format/entry.h"
+#include "lightning/iterator.h"
+
+namespace lightning::engine {
+
+class Engine;
+
+// Threads: one at a time. Keeps its engine, and the memtables and tables of its view, alive.
+class DatabaseIterator {
+ public:
+  DatabaseIterator(std::shared_ptr<Engine> engine, PinnedView view, Sequence at, const IterateOptions& options);
+  explicit DatabaseIterator(Error error) : status_(std::move(error)) {}   // an iterator that only has an error
+  ~DatabaseIterator();
+
+  bool valid() const { return valid_; }
+  void seek_to_first();
+  void seek_to_last();
+  void seek(std::string_view target);
+  void seek_for_prev(std::string_view target);
+  void next();
+  void prev();
+  std::string_view key() const { return forward_ ? std::string_view(entries_->entry().key) : std::string_view(saved_key_); }
+  std::string_view value() const { return forward_ ? std::string_view(entries_->entry().value) : std::string_view(saved_value_); }
+  Status status() const;
+
+ private:
+  bool usable();
+  void find_forward(bool skip_saved_key);
+  void find_backward();
+  bool below_lower(std::string_view key) const { return lower_ && key < *lower_; }
+  bool beyond_upper(std::string_view key) const { return upper_ && key >= *upper_; }
+
+  std::shared_ptr<Engine> engine_;
+  PinnedView view_;
+  std::unique_ptr<format::EntryIterator> entries_;
+  Sequence at_ = 0;
+  std::optional<std::string> lower_, upper_;
+  Status status_;
+
+  // Forward: entries_ stands on the visible entry itself. Backward: entries_ stands before all versions of the key, whose
+  // key and value are saved here.
+  bool valid_ = false, forward_ = true;
+  std::string saved_key_, saved_value_;
+  std::uint64_t scanned_ = 0, seeks_ = 0;
+};
+
+}  // namespace lightning::engine

@@ -1,0 +1,113 @@
+// Keyspaces: making, finding and dropping trees.
+#include "engine/engine.h"
+
+namespace lightning::engine {
+
+namespace {
+
+Error unknown_keyspace(std::string_view name) {
+  return Error(ErrorCode::kKeyspaceNotFound, "there is no keyspace '" + std::string(name) + "'");
+}
+
+Status check_name(std::string_view name) {
+  if (name.empty() || name.size() > kKeyspaceNameBytesMax)
+    return Error(ErrorCode::kInvalidArgument, "a keyspace name has 1 to " + std::to_string(kKeyspaceNameBytesMax) + " bytes");
+  for (const char c : name)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      return Error(ErrorCode::kInvalidArgument, "a keyspace name holds no control characters");
+  return {};
+}
+
+}  // namespace
+
+Result<Keyspace> Engine::keyspace(std::string_view name) const {
+  base::MutexLock lock(keyspaces_mutex_);
+  const auto found = trees_.find(name);
+  if (found == trees_.end()) return unknown_keyspace(name);
+  return Keyspace(found->second);
+}
+
+std::vector<std::string> Engine::keyspaces() const {
+  base::MutexLock lock(keyspaces_mutex_);
+  std::vector<std::string> names;
+  for (const auto& [name, tree] : trees_) names.push_back(name);
+  return names;
+}
+
+std::vector<TreePtr> Engine::all_trees() const {
+  base::MutexLock lock(keyspaces_mutex_);
+  std::vector<TreePtr> trees;
+  for (const auto& [name, tree] : trees_) trees.push_back(tree);
+  return trees;
+}
+
+Result<Tree*> Engine::tree_of(const Keyspace& keyspace) const {
+  Tree* tree = keyspace.tree_.get();
+  if (tree == nullptr) return Error(ErrorCode::kInvalidArgument, "the keyspace handle is empty");
+  if (closed_.load(std::memory_order_acquire)) [[unlikely]] return Error(ErrorCode::kClosed, "the database is closed");
+  if (&tree->epochs() != &epochs_) [[unlikely]]
+    return Error(ErrorCode::kInvalidArgument, "the keyspace '" + tree->name + "' belongs to another database");
+  if (tree->dropped.load(std::memory_order_acquire)) [[unlikely]] return unknown_keyspace(tree->name);
+  return tree;
+}
+
+void Engine::publish_tree_table() {
+  auto* table = new TreeTable;
+  for (const auto& [name, tree] : trees_) {
+    if (table->by_id.size() <= tree->id) table->by_id.resize(tree->id + 1, nullptr);
+    table->by_id[tree->id] = tree.get();
+  }
+  const TreeTable* old = tree_table_.exchange(table, std::memory_order_acq_rel);
+  if (old != nullptr)
+    epochs_.retire(const_cast<TreeTable*>(old), [](void* retired) { delete static_cast<TreeTable*>(retired); });
+}
+
+Result<Keyspace> Engine::create_keyspace(std::string_view name) {
+  LIGHTNING_TRY(check_name(name));
+  LIGHTNING_TRY(check_writable());
+  base::MutexLock lock(keyspaces_mutex_);
+  if (trees_.contains(name)) return Error(ErrorCode::kKeyspaceExists, "there is already a keyspace '" + std::string(name) + "'");
+  TreePtr tree;
+  {
+    base::MutexLock manifest_lock(manifest_mutex_);
+    manifest::VersionEdit edit;
+    edit.add_keyspaces.push_back({state_.next_keyspace, std::string(name)});
+    edit.next_keyspace = state_.next_keyspace + 1;
+    tree = std::make_shared<Tree>(state_.next_keyspace, std::string(name), epochs_, budget_, std::make_shared<manifest::Version>(),
+                                  wal_->last_reserved());
+    LIGHTNING_TRY(manifest_->append(edit));
+    LIGHTNING_TRY(state_.apply(edit));
+  }
+  trees_.emplace(std::string(name), tree);
+  publish_tree_table();
+  return Keyspace(std::move(tree));
+}
+
+Status Engine::drop_keyspace(std::string_view name) {
+  LIGHTNING_TRY(check_writable());
+  if (name == kDefaultKeyspaceName) return Error(ErrorCode::kInvalidArgument, "the default keyspace cannot be dropped");
+  TreePtr tree;
+  {
+    base::MutexLock lock(keyspaces_mutex_);
+    const auto found = trees_.find(name);
+    if (found == trees_.end()) return unknown_keyspace(name);
+    tree = found->second;
+    {
+      base::MutexLock manifest_lock(manifest_mutex_);
+      manifest::VersionEdit edit;
+      edit.drop_keyspaces.push_back(tree->id);
+      LIGHTNING_TRY(manifest_->append(edit));
+      LIGHTNING_TRY(state_.apply(edit));
+      tree->dropped.store(true, std::memory_order_release);   // under the lock: no job installs into it afterwards
+    }
+    trees_.erase(found);
+    const WriteGate::Closure closed(gate_);                   // no batch is on its way into the tree
+    publish_tree_table();
+  }
+  const PinnedView view = tree->pin_view();
+  for (const auto& level : view->version->levels)
+    for (const auto& table : level) table->mark_obsolete();   // files go when the last reader has left
+  return {};
+}
+
+}  // namespace lightning::engine

@@ -1,0 +1,392 @@
+// Opening, which is recovering: the stages of docs/architecture.md, "Open". Until the new superblock is written, nothing
+// that an earlier life of the store left is changed; a crash anywhere leads to the same start.
+#include <algorithm>
+#include <cstdio>
+
+#include "engine/database_iterator.h"
+#include "engine/engine.h"
+#include "format/batch.h"
+#include "format/merging_iterator.h"
+
+namespace lightning::engine {
+
+namespace {
+
+constexpr std::uint64_t kMiB = 1 << 20;
+
+// What the zeros in a configuration stand for on this machine.
+LightningDbConfig resolve(LightningDbConfig config) {
+  const env::MachineLimits machine = env::machine_limits();
+  if (config.cache_size == 0) config.cache_size = std::clamp<std::uint64_t>(machine.memory_bytes / 4, 8 * kMiB, 1ull << 40);
+  if (config.memtable_bytes == 0) config.memtable_bytes = std::clamp<std::uint64_t>(config.cache_size / 8, 4 * kMiB, 64 * kMiB);
+  if (config.wal_bytes_max == 0)
+    config.wal_bytes_max = std::max(8 * config.wal_segment_bytes, config.memtables_max * config.memtable_bytes);
+  if (config.flush_threads == 0) config.flush_threads = 1;
+  if (config.compaction_threads == 0) config.compaction_threads = std::clamp(machine.cores - 1, 1u, 8u);
+  if (config.open_files_max == 0)
+    config.open_files_max = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(machine.open_files_max / 2, 16, 10'000'000));
+  return config;
+}
+
+// The number in "000000000012.sst", or none.
+std::optional<format::FileNumber> table_number(std::string_view name) {
+  if (!name.ends_with(".sst") || name.size() != 16) return std::nullopt;
+  format::FileNumber number = 0;
+  for (const char c : name.substr(0, 12)) {
+    if (c < '0' || c > '9') return std::nullopt;
+    number = number * 10 + static_cast<unsigned>(c - '0');
+  }
+  return number;
+}
+
+}  // namespace
+
+std::string Paths::table(format::FileNumber number) const {
+  char name[32];
+  std::snprintf(name, sizeof name, "/%012llu.sst", static_cast<unsigned long long>(number));
+  return tables() + name;
+}
+
+Engine::Engine(env::Env& env, std::string path, const LightningDbConfig& config, Access access)
+    : env_(env),
+      paths_(std::move(path)),
+      config_(config),
+      access_(access),
+      budget_(config.cache_size),
+      cache_(std::make_unique<cache::BlockCache>(budget_, epochs_)),
+      rate_limiter_(config.background_bytes_per_second) {}
+
+Result<std::shared_ptr<Engine>> Engine::open(env::Env& env, const std::string& path, const LightningDbConfig& config, Access access) {
+  if (path.empty()) return Error(ErrorCode::kInvalidArgument, "the path of the database is empty");
+  auto engine = std::shared_ptr<Engine>(new Engine(env, path, resolve(config), access));
+  const Status status = access == Access::kReadOnly ? engine->open_read_only() : engine->open_read_write();
+  if (!status) {
+    engine->release_everything();
+    return Error(status.error()).while_doing("opening " + path);
+  }
+  return engine;
+}
+
+Status Engine::open_read_write() {
+  LIGHTNING_ASSIGN(const bool there, env_.files.exists(paths_.root));
+  if (!there && !config_.create_if_missing) return Error(ErrorCode::kDatabaseNotFound, "no such directory").at_file(paths_.root);
+  if (there) LIGHTNING_TRY(refuse_foreign_directory());
+  LIGHTNING_TRY(env_.files.create_directories(paths_.root));
+  LIGHTNING_ASSIGN(lock_, env_.files.lock(paths_.lock(), env::process_description()));
+
+  LIGHTNING_ASSIGN(const bool is_new, load_or_create_state());
+  if (!is_new && config_.error_if_exists) return Error(ErrorCode::kDatabaseExists, "a database is already there").at_file(paths_.root);
+  if (is_new && there && !config_.create_if_missing)
+    return Error(ErrorCode::kDatabaseNotFound, "no database in this directory").at_file(paths_.root);
+  for (const std::string& directory : {paths_.wal(), paths_.tables()}) LIGHTNING_TRY(env_.files.create_directories(directory));
+  LIGHTNING_TRY(env_.files.sync_directory(paths_.root));
+
+  LIGHTNING_TRY(open_tables());
+  LIGHTNING_TRY(replay_log(false));
+  {
+    std::vector<TreePtr> trees = all_trees();
+    for (const TreePtr& tree : trees) LIGHTNING_TRY(flush_replayed(*tree));
+  }
+  LIGHTNING_TRY(env_.files.sync_directory(paths_.tables()));
+  {
+    base::MutexLock lock(manifest_mutex_);
+    state_.next_file = next_file_.load();
+    state_.durable = state_.log_floor = log_end_.last_sequence;
+    LIGHTNING_ASSIGN(manifest_, manifest::Manifest::create(env_, paths_.root, superblock_, state_));   // the commit point
+  }
+  wal::LogOptions log_options;
+  log_options.segment_bytes = config_.wal_segment_bytes;
+  log_options.integrity = config_.integrity_validation_level;
+  log_options.sync_mode = config_.wal_sync_mode;
+  log_options.sync_interval = config_.wal_sync_interval;
+  log_options.stall_timeout = config_.write_stall_timeout;
+  LIGHTNING_ASSIGN(wal_, wal::WriteAheadLog::create(env_, paths_.wal(), superblock_.store_id, state_.epoch, log_end_, log_options, budget_));
+  LIGHTNING_TRY(wal_->remove_older_segments());
+  LIGHTNING_TRY(remove_old_manifests());
+  LIGHTNING_TRY(quarantine_orphans());
+  default_handle_ = Keyspace(default_tree_);
+  start_background();
+  return {};
+}
+
+Status Engine::open_read_only() {
+  // A writer beside us may compact away a table, or recycle a log segment, between our reading of the manifest and of the
+  // file. Each attempt is a fresh view; a store without a writer gives the same answer every time.
+  constexpr int kAttempts = 8;
+  for (int attempt = 1;; ++attempt) {
+    LIGHTNING_ASSIGN(const bool live_writer, env_.files.is_locked(paths_.lock()));
+    const Status status = [&]() -> Status {
+      LIGHTNING_ASSIGN(superblock_, manifest::read_superblock(env_, paths_.root));
+      manifest::LoadReport report;
+      base::MutexLock lock(manifest_mutex_);
+      LIGHTNING_ASSIGN(state_, manifest::load(env_, paths_.root, superblock_, report));
+      return {};
+    }();
+    Status opened = status;
+    if (opened) opened = open_tables();
+    if (opened) opened = replay_log(live_writer);
+    if (opened) default_handle_ = Keyspace(default_tree_);
+    if (opened || !live_writer || attempt == kAttempts) return opened;
+    {
+      base::MutexLock lock(keyspaces_mutex_);
+      trees_.clear();
+      default_tree_.reset();
+      delete tree_table_.exchange(nullptr);
+    }
+    base::sleep_for(std::chrono::milliseconds(2 * attempt));
+  }
+}
+
+// A directory that holds something else is left alone.
+Status Engine::refuse_foreign_directory() {
+  LIGHTNING_ASSIGN(const env::FileInfo info, env_.files.info(paths_.root));
+  if (!info.is_directory) return Error(ErrorCode::kNotADatabase, "this is a file, not a directory").at_file(paths_.root);
+  LIGHTNING_ASSIGN(const std::vector<std::string> names, env_.files.list(paths_.root));
+  for (const std::string& name : names) {
+    const bool ours = name == "LOCK" || name == manifest::kSuperblockName || name.starts_with("MANIFEST-") || name == "wal" ||
+                      name == "tables" || name == "lost+found";
+    if (ours) continue;
+    // Strangers are tolerated beside a store, never taken for one.
+    if (std::find(names.begin(), names.end(), manifest::kSuperblockName) != names.end()) return {};
+    return Error(ErrorCode::kNotADatabase, "the directory holds '" + name + "' and no Lightning DB store").at_file(paths_.root);
+  }
+  return {};
+}
+
+Result<bool> Engine::load_or_create_state() {
+  base::MutexLock lock(manifest_mutex_);
+  auto superblock = manifest::read_superblock(env_, paths_.root);
+  if (superblock) {
+    superblock_ = *superblock;
+    manifest::LoadReport report;
+    LIGHTNING_ASSIGN(state_, manifest::load(env_, paths_.root, superblock_, report));
+    return false;
+  }
+  if (superblock.error().code() != ErrorCode::kDatabaseNotFound) return std::move(superblock).error();
+  // No superblock was ever written. Segments or tables would say otherwise: then it was lost, and with it the way in.
+  for (const std::string& directory : {paths_.wal(), paths_.tables()}) {
+    LIGHTNING_ASSIGN(const bool there, env_.files.exists(directory));
+    if (!there) continue;
+    LIGHTNING_ASSIGN(const auto names, env_.files.list(directory));
+    if (!names.empty())
+      return Error(ErrorCode::kManifestCorrupt, "the superblock is missing or empty, but the store holds data")
+          .at_file(paths_.root + "/" + std::string(manifest::kSuperblockName));
+  }
+  superblock_.features = format::kKnownFeatures;
+  superblock_.store_id = env_.random.uid();
+  superblock_.created_ns = env_.clock.wall_ns();
+  manifest::VersionEdit edit;
+  edit.add_keyspaces.push_back({0, std::string(kDefaultKeyspaceName)});
+  LIGHTNING_TRY(state_.apply(edit));
+  return true;
+}
+
+Status Engine::open_tables() {
+  manifest::State state;
+  {
+    base::MutexLock lock(manifest_mutex_);
+    state = state_;
+  }
+  next_file_ = state.next_file;
+  // Numbers of files that an interrupted life left behind are not used again.
+  LIGHTNING_ASSIGN(const bool there, env_.files.exists(paths_.tables()));
+  if (there && access_ == Access::kReadWrite) {
+    LIGHTNING_ASSIGN(const auto names, env_.files.list(paths_.tables()));
+    for (const std::string& name : names)
+      if (const auto number = table_number(name)) next_file_ = std::max(next_file_.load(), *number + 1);
+  }
+  for (const auto& [id, keyspace] : state.keyspaces) {
+    auto version = std::make_shared<manifest::Version>();
+    for (std::uint32_t level = 0; level < manifest::kLevels; ++level) {
+      for (const sstable::TableMeta& meta : keyspace.levels[level]) {
+        LIGHTNING_ASSIGN(auto table, open_table(meta, false));
+        version->levels[level].push_back(std::move(table));
+      }
+    }
+    LIGHTNING_TRY(version->validate());
+    auto tree = std::make_shared<Tree>(id, keyspace.name, epochs_, budget_, std::move(version), keyspace.flushed);
+    base::MutexLock lock(keyspaces_mutex_);
+    if (id == 0) default_tree_ = tree;
+    trees_.emplace(keyspace.name, std::move(tree));
+  }
+  if (!default_tree_) return Error(ErrorCode::kManifestCorrupt, "the default keyspace is missing from the manifest");
+  base::MutexLock lock(keyspaces_mutex_);
+  publish_tree_table();
+  return {};
+}
+
+Status Engine::replay_log(bool live_writer) {
+  manifest::State state;
+  {
+    base::MutexLock lock(manifest_mutex_);
+    state = state_;
+  }
+  wal::ReplayOptions options;
+  options.known_durable = state.durable;
+  options.start.last_sequence = state.log_floor;
+  options.verify_start_chain = false;
+  options.live_writer = live_writer;
+  const TreeTable& trees = *tree_table_.load();
+  const auto apply = [&](const wal::RecoveredCommit& commit) -> Status {
+    Sequence sequence = commit.first_sequence;
+    format::BatchReader reader(commit.payload);
+    for (; reader.next(); ++sequence) {
+      const format::Operation& operation = reader.operation();
+      Tree* tree = operation.keyspace < trees.by_id.size() ? trees.by_id[operation.keyspace] : nullptr;
+      if (tree == nullptr) {
+        // The keyspace was dropped after this write; one that never existed would be damage.
+        if (operation.keyspace < state.next_keyspace) continue;
+        return Error(ErrorCode::kWalCorrupt, "a log record writes to keyspace " + std::to_string(operation.keyspace) + ", which never existed");
+      }
+      if (sequence <= state.keyspaces.at(operation.keyspace).flushed) continue;
+      memtable::MemTable& memtable = tree->active();
+      LIGHTNING_TRY(memtable.reserve(1, operation.key.size() + operation.value.size()));
+      memtable.add({operation.key, sequence, operation.type, operation.value});
+      if (access_ == Access::kReadWrite && memtable.memory_bytes() >= memtable_limit()) {
+        tree->seal(sequence);
+        LIGHTNING_TRY(flush_replayed(*tree));
+      }
+    }
+    return reader.status();
+  };
+  LIGHTNING_ASSIGN(const bool there, env_.files.exists(paths_.wal()));
+  if (there) {
+    LIGHTNING_ASSIGN(const wal::ReplayReport report, wal::replay(env_, paths_.wal(), superblock_.store_id, options, apply));
+    log_end_ = report.end;
+  }
+  if (log_end_.last_sequence < state.log_floor) log_end_.last_sequence = state.log_floor;
+  visible_.store(log_end_.last_sequence, std::memory_order_release);
+  return {};
+}
+
+// Replayed entries become level-0 tables before the store opens: what is served never depends on the old log again.
+Status Engine::flush_replayed(Tree& tree) {
+  tree.seal(format::kSequenceMax - 1);
+  PinnedView view = tree.pin_view();
+  if (view->sealed.empty()) return {};
+  std::vector<std::unique_ptr<format::EntryIterator>> sources;
+  for (const MemTableSpan& span : view->sealed) sources.push_back(span.table->iterator());
+  auto input = format::merge(std::move(sources));
+  compaction::OutputOptions output = output_options(0, false);
+  LIGHTNING_ASSIGN(const auto result, compaction::write_tables(*input, std::nullopt, std::nullopt,
+                                                               compaction::Retention({format::kSequenceMax}, false), output));
+  manifest::VersionEdit edit;
+  manifest::Version::Change change;
+  Sequence flushed = 0;
+  for (const sstable::TableMeta& meta : result.tables) {
+    LIGHTNING_ASSIGN(auto table, open_table(meta, true));
+    change.add.emplace_back(0, std::move(table));
+    edit.add_tables.push_back({tree.id, 0, meta});
+    flushed = std::max(flushed, meta.largest_sequence);
+  }
+  edit.flushed.push_back({tree.id, flushed});
+  {
+    base::MutexLock lock(manifest_mutex_);
+    LIGHTNING_TRY(state_.apply(edit));
+  }
+  tree.install(view->version->with(change), format::kSequenceMax);
+  return {};
+}
+
+// Files that no version names: outputs of a job that died. They are set aside, not deleted, for a day.
+Status Engine::quarantine_orphans() {
+  std::vector<format::FileNumber> live;
+  {
+    base::MutexLock lock(manifest_mutex_);
+    for (const auto& [id, keyspace] : state_.keyspaces)
+      for (const auto& level : keyspace.levels)
+        for (const auto& meta : level) live.push_back(meta.number);
+  }
+  std::sort(live.begin(), live.end());
+  const std::uint64_t now_s = env_.clock.wall_ns() / 1'000'000'000;
+  LIGHTNING_ASSIGN(const auto names, env_.files.list(paths_.tables()));
+  bool moved = false;
+  for (const std::string& name : names) {
+    const auto number = table_number(name);
+    if (number && std::binary_search(live.begin(), live.end(), *number)) continue;
+    LIGHTNING_TRY(env_.files.create_directories(paths_.lost_and_found()));
+    LIGHTNING_TRY(env_.files.rename(paths_.tables() + "/" + name, paths_.lost_and_found() + "/" + std::to_string(now_s) + "-" + name));
+    moved = true;
+  }
+  if (moved) {
+    LIGHTNING_TRY(env_.files.sync_directory(paths_.lost_and_found()));
+    LIGHTNING_TRY(env_.files.sync_directory(paths_.tables()));
+  }
+  LIGHTNING_ASSIGN(const bool there, env_.files.exists(paths_.lost_and_found()));
+  if (!there) return {};
+  constexpr std::uint64_t kDaySeconds = 24 * 60 * 60;
+  LIGHTNING_ASSIGN(const auto kept, env_.files.list(paths_.lost_and_found()));
+  for (const std::string& name : kept) {
+    unsigned long long since = 0;
+    if (std::sscanf(name.c_str(), "%llu-", &since) == 1 && since + kDaySeconds < now_s)
+      LIGHTNING_TRY(env_.files.remove(paths_.lost_and_found() + "/" + name));
+  }
+  return {};
+}
+
+Status Engine::remove_old_manifests() {
+  std::string current;
+  {
+    base::MutexLock lock(manifest_mutex_);
+    current = manifest::manifest_name(manifest_->superblock().manifest_number);
+  }
+  LIGHTNING_ASSIGN(const auto names, env_.files.list(paths_.root));
+  for (const std::string& name : names)
+    if (name.starts_with("MANIFEST-") && name != current) LIGHTNING_TRY(env_.files.remove(paths_.root + "/" + name));
+  return {};
+}
+
+void Engine::start_background() {
+  flush_lane_ = std::make_unique<base::Lane>("ldb-flush", config_.flush_threads);
+  compaction_lane_ = std::make_unique<base::Lane>("ldb-compact", config_.compaction_threads);
+  update_pressure();
+  schedule_compactions();
+}
+
+Status Engine::close() {
+  if (closed_.exchange(true)) return {};
+  closing_.store(true, std::memory_order_release);
+  wait_for_jobs();
+  Status status;
+  if (wal_) status = wal_->close();
+  release_everything();
+  return status;
+}
+
+Engine::~Engine() {
+  if (!close()) {
+    // Nobody is left to tell: close() gives the error to those who call it.
+  }
+}
+
+// Jobs see closing() and end soon. Lanes go only when no job is left that might submit to them.
+void Engine::wait_for_jobs() {
+  base::MutexLock lock(jobs_mutex_);
+  jobs_changed_.notify_all();
+  while (running_jobs_ > 0) jobs_changed_.wait_for(jobs_mutex_, std::chrono::milliseconds(50));
+}
+
+void Engine::release_everything() {
+  closed_.store(true);
+  closing_.store(true);
+  wait_for_jobs();
+  flush_lane_.reset();
+  compaction_lane_.reset();
+  wal_.reset();
+  {
+    base::MutexLock lock(keyspaces_mutex_);
+    for (auto& [name, tree] : trees_) tree->shut();   // the caller's handles may live on
+    trees_.clear();
+    default_tree_.reset();
+    delete tree_table_.exchange(nullptr);
+  }
+  epochs_.collect();
+  remove_obsolete_files();
+  {
+    base::MutexLock lock(manifest_mutex_);
+    manifest_.reset();
+  }
+  lock_.reset();
+}
+
+}  // namespace lightning::engine

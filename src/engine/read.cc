@@ -1,0 +1,241 @@
+// Point reads. Hot path: no lock, no allocation, no write to a shared line; one epoch from the first pointer to the copy.
+#include "engine/database_iterator.h"
+#include "engine/engine.h"
+
+namespace lightning::engine {
+
+// The newest visible version of a key: where its value lies, and what keeps it there.
+struct Engine::Found {
+  format::EntryType type = format::EntryType::kErase;
+  std::string_view value;
+  cache::Block* block = nullptr;   // null: in a memtable of the view
+  bool block_pinned = false;
+};
+
+Sequence Engine::sequence_for(const Snapshot* snapshot) const { return snapshot != nullptr ? snapshot->sequence() : visible(); }
+
+namespace {
+
+void found_entry(const format::Entry& entry, auto& found) {
+  found.type = entry.type;
+  found.value = entry.value;
+}
+
+}  // namespace
+
+// Looks without I/O; kMiss: a block that may hold the key is not in memory. Inside an epoch guard, or with the view pinned
+// and inside one.
+Engine::Lookup Engine::find_in_memory(const ReadView& view, std::string_view key, Sequence at, Found& found) {
+  if (const auto entry = view.active.table->get(key, at)) return found_entry(*entry, found), Lookup::kFound;
+  for (const MemTableSpan& span : view.sealed)
+    if (const auto entry = span.table->get(key, at)) return found_entry(*entry, found), Lookup::kFound;
+
+  const std::uint64_t hash = sstable::filter_hash(key);
+  const std::uint64_t head = base::head_of(key);
+  sstable::TableLookup lookup;
+  const auto look = [&](const manifest::TableHandle& table) {
+    const auto answer = table.table->find_cached(key, hash, at, lookup);
+    if (answer == sstable::Table::Cached::kFound) {
+      found.type = lookup.type;
+      found.value = lookup.value;
+      found.block = lookup.block;
+      found.block_pinned = lookup.pinned;
+    }
+    return answer;
+  };
+  const manifest::Version& version = *view.version;
+  for (const manifest::TablePtr& table : version.levels[0]) {   // newest first
+    if (!table->covers(key, head)) continue;
+    const auto answer = look(*table);
+    if (answer != sstable::Table::Cached::kAbsent) return answer == sstable::Table::Cached::kFound ? Lookup::kFound : Lookup::kMiss;
+  }
+  for (std::uint32_t level = 1; level < manifest::kLevels; ++level) {
+    if (version.levels[level].empty()) continue;
+    const manifest::TableHandle* table = manifest::Version::find(version.levels[level], key, head);
+    if (table == nullptr) continue;
+    const auto answer = look(*table);
+    if (answer != sstable::Table::Cached::kAbsent) return answer == sstable::Table::Cached::kFound ? Lookup::kFound : Lookup::kMiss;
+  }
+  return Lookup::kAbsent;
+}
+
+// The same with reads from disk allowed. The view is pinned, and no epoch is held.
+Result<bool> Engine::find_with_io(const ReadView& view, std::string_view key, Sequence at, bool fill_cache, Found& found) {
+  if (const auto entry = view.active.table->get(key, at)) return found_entry(*entry, found), true;
+  for (const MemTableSpan& span : view.sealed)
+    if (const auto entry = span.table->get(key, at)) return found_entry(*entry, found), true;
+
+  const std::uint64_t hash = sstable::filter_hash(key);
+  const std::uint64_t head = base::head_of(key);
+  sstable::TableLookup lookup;
+  const auto look = [&](const manifest::TableHandle& table) -> Result<bool> {
+    LIGHTNING_ASSIGN(const bool there, table.table->find(key, hash, at, {.fill_cache = fill_cache}, lookup));
+    if (there) {
+      found.type = lookup.type;
+      found.value = lookup.value;
+      found.block = lookup.block;
+      found.block_pinned = lookup.pinned;
+    }
+    return there;
+  };
+  for (const manifest::TablePtr& table : view.version->levels[0]) {
+    if (!table->covers(key, head)) continue;
+    LIGHTNING_ASSIGN(const bool there, look(*table));
+    if (there) return true;
+  }
+  for (std::uint32_t level = 1; level < manifest::kLevels; ++level) {
+    const manifest::TableHandle* table = manifest::Version::find(view.version->levels[level], key, head);
+    if (table == nullptr) continue;
+    LIGHTNING_ASSIGN(const bool there, look(*table));
+    if (there) return true;
+  }
+  return false;
+}
+
+Result<bool> Engine::get(const Keyspace& keyspace, std::string_view key, std::string& value, const ReadOptions& options) {
+  LIGHTNING_ASSIGN(const Tree* tree, tree_of(keyspace));
+  const bool timed = config_.enable_statistics && counters_.sample();
+  const std::uint64_t start = timed ? env_.clock.monotonic_ns() : 0;
+  counters_.add(Counter::kGets);
+  bool present = false;
+  PinnedView pinned;
+  Sequence at = 0;
+  {
+    base::EpochDomain::Guard guard(epochs_);
+    const ReadView& view = tree->view();   // before the sequence: what is visible at it lies in this view or is newer
+    at = sequence_for(options.snapshot);
+    Found found;
+    const Lookup answer = find_in_memory(view, key, at, found);
+    if (answer == Lookup::kMiss) {
+      view.pin();
+      pinned.reset(&view);
+    } else if (answer == Lookup::kFound && found.type != format::EntryType::kErase) {
+      value.assign(found.value);
+      present = true;
+    }
+  }
+  if (pinned) {
+    Found found;
+    LIGHTNING_ASSIGN(const bool there, find_with_io(*pinned, key, at, options.fill_cache, found));
+    present = there && found.type != format::EntryType::kErase;
+    if (present) value.assign(found.value);
+    if (found.block_pinned) cache::BlockCache::release(found.block);
+  }
+  if (present) {
+    counters_.add(Counter::kGetHits);
+    counters_.add(Counter::kUserBytesRead, key.size() + value.size());
+  }
+  if (timed) latencies_.get.record(env_.clock.monotonic_ns() - start);
+  return present;
+}
+
+// Hands the caller the value and the pin that keeps it: of its block, or of the view whose memtable holds it.
+void Engine::pin_found(const ReadView& view, const Found& found, PinnedValue& value) {
+  if (found.type == format::EntryType::kErase) {
+    if (found.block_pinned) cache::BlockCache::release(found.block);
+    return;
+  }
+  value.found_ = true;
+  value.value_ = found.value;
+  if (found.block != nullptr) {
+    if (!found.block_pinned) cache::BlockCache::pin(found.block);
+    value.pin_ = found.block;
+    value.unpin_ = [](void* block) { cache::BlockCache::release(static_cast<cache::Block*>(block)); };
+  } else {
+    view.pin();
+    value.pin_ = const_cast<ReadView*>(&view);
+    value.unpin_ = [](void* pinned) { static_cast<const ReadView*>(pinned)->unpin(); };
+  }
+}
+
+Status Engine::get(const Keyspace& keyspace, std::string_view key, PinnedValue& value, const ReadOptions& options) {
+  return multi_get(keyspace, {&key, 1}, {&value, 1}, options);
+}
+
+Status Engine::multi_get(const Keyspace& keyspace, std::span<const std::string_view> keys, std::span<PinnedValue> values,
+                         const ReadOptions& options) {
+  if (keys.size() != values.size())
+    return Error(ErrorCode::kInvalidArgument, std::to_string(keys.size()) + " keys, but room for " + std::to_string(values.size()) + " values");
+  LIGHTNING_ASSIGN(const Tree* tree, tree_of(keyspace));
+  for (PinnedValue& value : values) value.reset();
+  const bool timed = config_.enable_statistics && counters_.sample();
+  const std::uint64_t start = timed ? env_.clock.monotonic_ns() : 0;
+  counters_.add(keys.size() == 1 ? Counter::kGets : Counter::kMultiGets, keys.size());
+
+  PinnedView pinned;
+  std::vector<std::size_t> missing;   // allocates only when the disk must be read
+  Sequence at = 0;
+  {
+    base::EpochDomain::Guard guard(epochs_);
+    const ReadView& view = tree->view();
+    at = sequence_for(options.snapshot);
+    // The lines that each look-up touches first are on their way before any is waited for.
+    if (keys.size() > 1) prefetch(view, keys);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      Found found;
+      const Lookup answer = find_in_memory(view, keys[i], at, found);
+      if (answer == Lookup::kFound) pin_found(view, found, values[i]);
+      if (answer == Lookup::kMiss) missing.push_back(i);
+    }
+    if (!missing.empty()) {
+      view.pin();
+      pinned.reset(&view);
+    }
+  }
+  if (missing.size() > 1) load_missing(*pinned, keys, missing, at, options.fill_cache);
+  for (const std::size_t i : missing) {
+    Found found;
+    LIGHTNING_ASSIGN(const bool there, find_with_io(*pinned, keys[i], at, options.fill_cache, found));
+    if (there) pin_found(*pinned, found, values[i]);
+  }
+  std::uint64_t hits = 0, bytes = 0;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (!values[i].found()) continue;
+    ++hits;
+    bytes += keys[i].size() + values[i].value().size();
+  }
+  counters_.add(Counter::kGetHits, hits);
+  counters_.add(Counter::kUserBytesRead, bytes);
+  if (timed) latencies_.get.record((env_.clock.monotonic_ns() - start) / keys.size());
+  return {};
+}
+
+void Engine::prefetch(const ReadView& view, std::span<const std::string_view> keys) const {
+  for (const std::string_view key : keys) {
+    const std::uint64_t hash = sstable::filter_hash(key), head = base::head_of(key);
+    for (const manifest::TablePtr& table : view.version->levels[0])
+      if (table->covers(key, head)) table->table->prefetch(hash);
+    for (std::uint32_t level = 1; level < manifest::kLevels; ++level)
+      if (const auto* table = manifest::Version::find(view.version->levels[level], key, head)) table->table->prefetch(hash);
+  }
+}
+
+// Reads the blocks that several look-ups wait for, many at a time, table by table from the newest down. Errors surface when
+// the look-up itself reads.
+void Engine::load_missing(const ReadView& view, std::span<const std::string_view> keys, std::span<const std::size_t> missing, Sequence at,
+                          bool fill_cache) {
+  if (!fill_cache) return;   // what is not kept need not be brought
+  std::map<const manifest::TableHandle*, std::vector<sstable::Table::Pending>> wanted;
+  for (const std::size_t i : missing) {
+    const std::uint64_t hash = sstable::filter_hash(keys[i]), head = base::head_of(keys[i]);
+    const auto want = [&](const manifest::TableHandle* table) {
+      if (table->table->may_contain(hash)) wanted[table].push_back({keys[i], hash, at});
+    };
+    for (const manifest::TablePtr& table : view.version->levels[0])
+      if (table->covers(keys[i], head)) want(table.get());
+    for (std::uint32_t level = 1; level < manifest::kLevels; ++level)
+      if (const auto* table = manifest::Version::find(view.version->levels[level], keys[i], head)) want(table);
+  }
+  for (const auto& [table, pending] : wanted) table->table->load_many(pending, {.fill_cache = true});
+}
+
+Result<std::unique_ptr<DatabaseIterator>> Engine::iterate(const Keyspace& keyspace, const IterateOptions& options) {
+  LIGHTNING_ASSIGN(const Tree* tree, tree_of(keyspace));
+  PinnedView view = tree->pin_view();
+  const Sequence at = sequence_for(options.snapshot);
+  return std::make_unique<DatabaseIterator>(shared_from_this(), std::move(view), at, options);
+}
+
+Snapshot Engine::snapshot() { return Snapshot(shared_from_this(), take_snapshot()); }
+
+}  // namespace lightning::engine

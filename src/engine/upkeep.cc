@@ -1,0 +1,267 @@
+// Upkeep on demand: flush, compact_range, check, sizes and statistics.
+#include <algorithm>
+
+#include "engine/engine.h"
+
+namespace lightning::engine {
+
+Status Engine::flush() {
+  LIGHTNING_TRY(check_writable());
+  for (const TreePtr& tree : all_trees()) seal(*tree);
+  return wait_for_flushes();
+}
+
+Status Engine::wait_for_flushes() {
+  for (;;) {
+    bool pending = false;
+    for (const TreePtr& tree : all_trees()) pending = pending || !tree->pin_view()->sealed.empty();
+    if (!pending) return {};
+    LIGHTNING_TRY(check_writable());
+    base::MutexLock lock(jobs_mutex_);
+    if (closing()) return Error(ErrorCode::kClosed, "the database is closing");
+    jobs_changed_.wait_for(jobs_mutex_, std::chrono::milliseconds(50));
+  }
+}
+
+Status Engine::compact_range(const Keyspace& keyspace, const KeyRange& range) {
+  LIGHTNING_TRY(check_writable());
+  if (range.start && range.end && *range.end < *range.start)
+    return Error(ErrorCode::kInvertedRange, "the range to compact ends before it starts");
+  LIGHTNING_TRY(tree_of(keyspace));
+  const TreePtr tree = keyspace.tree_;
+  LIGHTNING_TRY(flush());
+  const auto bound = [](const std::optional<std::string>& key) { return key ? std::optional<std::string_view>(*key) : std::nullopt; };
+  for (;;) {
+    LIGHTNING_TRY(check_writable());
+    std::optional<compaction::Plan> plan;
+    bool busy = false;
+    {
+      base::MutexLock lock(compaction_mutex_);
+      plan = compaction::pick_range(*tree->pin_view()->version, pick_options(), bound(range.start), bound(range.end));
+      if (plan && overlaps_running(*tree, *plan)) plan.reset();
+      for (const RunningCompaction& running : compactions_) busy = busy || running.tree == tree.get();
+      if (plan) begin_compaction(*tree, *plan);
+    }
+    if (plan) {
+      const Status status = compact(*tree, *plan);
+      end_compaction(*tree, *plan);
+      if (!status) {
+        background_failed(status.error());
+        return status;
+      }
+      update_pressure();
+      continue;
+    }
+    if (!busy) return {};
+    base::MutexLock lock(jobs_mutex_);
+    jobs_changed_.wait_for(jobs_mutex_, std::chrono::milliseconds(50));
+  }
+}
+
+Status Engine::wait_for_background_work() {
+  for (;;) {
+    LIGHTNING_TRY(check_writable());
+    schedule_compactions();
+    LIGHTNING_TRY(wait_for_flushes());
+    {
+      base::MutexLock lock(jobs_mutex_);
+      if (running_jobs_ > 0) {
+        jobs_changed_.wait_for(jobs_mutex_, std::chrono::milliseconds(50));
+        continue;
+      }
+    }
+    bool due = false;
+    {
+      base::MutexLock lock(compaction_mutex_);
+      due = !compactions_.empty();
+    }
+    for (const TreePtr& tree : all_trees()) due = due || compaction::pick(*tree->pin_view()->version, pick_options()).has_value();
+    if (!due) return {};
+  }
+}
+
+Result<std::uint64_t> Engine::approximate_size(const Keyspace& keyspace, const KeyRange& range) {
+  if (range.start && range.end && *range.end < *range.start)
+    return Error(ErrorCode::kInvertedRange, "the range ends before it starts");
+  LIGHTNING_ASSIGN(const Tree* tree, tree_of(keyspace));
+  const PinnedView view = tree->pin_view();
+  std::uint64_t bytes = 0;
+  for (const auto& level : view->version->levels) {
+    for (const manifest::TablePtr& table : level) {
+      const std::uint64_t from = range.start ? table->table->approximate_offset(*range.start) : 0;
+      const std::uint64_t to = range.end ? table->table->approximate_offset(*range.end) : table->meta().file_bytes;
+      if (to > from) bytes += to - from;
+    }
+  }
+  // A memtable has no index of sizes: a bounded sample of its entries in the range, by its mean entry size.
+  constexpr std::uint64_t kEntriesLooked = 4096;
+  const auto add = [&](const memtable::MemTable& memtable) {
+    if (memtable.empty()) return;
+    const auto entries = memtable.iterator();
+    if (range.start) {
+      entries->seek(*range.start, format::kSequenceMax);
+    } else {
+      entries->seek_to_first();
+    }
+    std::uint64_t seen = 0, seen_bytes = 0;
+    for (; entries->valid() && seen < kEntriesLooked && (!range.end || entries->entry().key < *range.end); entries->next(), ++seen)
+      seen_bytes += entries->entry().key.size() + entries->entry().value.size();
+    bytes += seen < kEntriesLooked ? seen_bytes : std::max(seen_bytes, memtable.memory_bytes() / 2);
+  };
+  add(*view->active.table);
+  for (const MemTableSpan& span : view->sealed) add(*span.table);
+  return bytes;
+}
+
+Result<CheckReport> Engine::check(const CheckOptions& options) {
+  if (closed_.load()) return Error(ErrorCode::kClosed, "the database is closed");
+  CheckReport report;
+  std::vector<std::pair<TreePtr, PinnedView>> views;
+  std::uint64_t total = 0, done = 0;
+  for (const TreePtr& tree : all_trees()) {
+    views.emplace_back(tree, tree->pin_view());
+    for (const auto& level : views.back().second->version->levels)
+      for (const auto& table : level) total += table->meta().file_bytes;
+  }
+  bool stopped = false;
+  const auto before_read = [&](std::uint64_t bytes) {
+    done += bytes;
+    if (options.progress && !options.progress(std::min(done, total), total)) stopped = true;
+    return !stopped && !closing();
+  };
+  for (const auto& [tree, view] : views) {
+    if (auto valid = view->version->validate(); !valid) report.findings.push_back({valid.error()});
+    for (const auto& level : view->version->levels) {
+      for (const auto& table : level) {
+        const sstable::TableMeta& meta = table->meta();
+        report.tables += 1;
+        report.entries += meta.entries;
+        report.bytes += meta.file_bytes;
+        report.blocks += table->table->properties().blocks;
+        LIGHTNING_ASSIGN(const bool there, env_.files.exists(table->table->path()));
+        if (!there) {
+          report.findings.push_back({Error(ErrorCode::kTableMissing, "table " + std::to_string(meta.number) + " is missing").at_file(table->table->path())});
+          continue;
+        }
+        LIGHTNING_ASSIGN(const env::FileInfo info, env_.files.info(table->table->path()));
+        if (info.bytes != meta.file_bytes) {
+          report.findings.push_back({Error(ErrorCode::kTableCorrupt, "the table has " + std::to_string(info.bytes) + " bytes, the manifest says " +
+                                                                         std::to_string(meta.file_bytes)).at_file(table->table->path())});
+          continue;
+        }
+        if (options.full)
+          table->table->check([&](const Error& error) { report.findings.push_back({error}); return true; }, before_read);
+        if (stopped) return Error(ErrorCode::kCancelled, "the check was cancelled");
+      }
+    }
+  }
+  return report;
+}
+
+namespace {
+
+LatencySummary summary_of(const base::Histogram& histogram) {
+  const auto us = [](std::uint64_t ns) { return static_cast<double>(ns) / 1000; };
+  LatencySummary summary;
+  summary.count = histogram.count();
+  summary.mean_us = histogram.mean() / 1000;
+  summary.p50_us = us(histogram.quantile(0.5));
+  summary.p95_us = us(histogram.quantile(0.95));
+  summary.p99_us = us(histogram.quantile(0.99));
+  summary.p999_us = us(histogram.quantile(0.999));
+  summary.max_us = us(histogram.max());
+  return summary;
+}
+
+}  // namespace
+
+Statistics Engine::stats() {
+  Statistics stats;
+  const auto count = [this](Counter counter) { return counters_.sum(counter); };
+  stats.gets = count(Counter::kGets);
+  stats.get_hits = count(Counter::kGetHits);
+  stats.multi_gets = count(Counter::kMultiGets);
+  stats.puts = count(Counter::kPuts);
+  stats.erases = count(Counter::kErases);
+  stats.batches = count(Counter::kBatches);
+  stats.seeks = count(Counter::kSeeks);
+  stats.scanned_entries = count(Counter::kScannedEntries);
+  stats.bytes_written_by_user = count(Counter::kUserBytesWritten);
+  stats.bytes_read_by_user = count(Counter::kUserBytesRead);
+  const auto read = [](const std::atomic<std::uint64_t>& value) { return value.load(std::memory_order_relaxed); };
+  stats.flushes = read(background_.flushes);
+  stats.flush_bytes = read(background_.flush_bytes);
+  stats.compactions = read(background_.compactions);
+  stats.compaction_bytes_read = read(background_.compaction_bytes_read);
+  stats.compaction_bytes_written = read(background_.compaction_bytes_written);
+  stats.tables_moved = read(background_.tables_moved);
+  stats.stalls.level0_slowdown_count = read(background_.level0_slowdown_count);
+  stats.stalls.level0_slowdown_us = read(background_.level0_slowdown_us);
+  stats.stalls.level0_stop_count = read(background_.level0_stop_count);
+  stats.stalls.level0_stop_us = read(background_.level0_stop_us);
+  stats.stalls.memtable_limit_count = read(background_.memtable_limit_count);
+  stats.stalls.memtable_limit_us = read(background_.memtable_limit_us);
+  if (closed_.load()) return stats;
+
+  if (wal_) {
+    const wal::LogCounters log = wal_->counters();
+    stats.wal_bytes = log.bytes;
+    stats.wal_records = log.records;
+    stats.wal_syncs = log.syncs;
+    stats.stalls.log_limit_count = log.segment_waits;
+    stats.stalls.log_limit_us = log.segment_wait_us;
+    stats.loss_window = wal_->loss_window();
+    stats.bytes_on_disk += wal_->live_bytes();
+  }
+  const cache::BlockCache::Counters cache = cache_->counters();
+  stats.cache_hits = cache.hits;
+  stats.cache_misses = cache.misses;
+  stats.cache_evictions = cache.evictions;
+  if (cache.hits + cache.misses > 0) stats.cache_hit_rate = static_cast<double>(cache.hits) / static_cast<double>(cache.hits + cache.misses);
+  if (stats.bytes_written_by_user > 0)
+    stats.write_amplification = static_cast<double>(stats.wal_bytes + stats.flush_bytes + stats.compaction_bytes_written) /
+                                static_cast<double>(stats.bytes_written_by_user);
+  stats.get_latency = summary_of(latencies_.get);
+  stats.put_latency = summary_of(latencies_.put);
+  stats.write_latency = summary_of(latencies_.write);
+  stats.seek_latency = summary_of(latencies_.seek);
+  stats.sync_latency = summary_of(latencies_.sync);
+  stats.memory.budget = budget_.limit();
+  stats.memory.blocks = budget_.held(base::MemoryOwner::kBlocks);
+  stats.memory.filters_and_indexes = budget_.held(base::MemoryOwner::kFiltersAndIndexes);
+  stats.memory.memtables = budget_.held(base::MemoryOwner::kMemTables);
+  stats.memory.log_buffers = budget_.held(base::MemoryOwner::kLogBuffers);
+  stats.memory.pinned_blocks = cache.pinned_bytes;
+  for (const TreePtr& tree : all_trees()) {
+    const PinnedView view = tree->pin_view();
+    KeyspaceStatistics keyspace;
+    keyspace.name = tree->name;
+    for (std::uint32_t level = 0; level < manifest::kLevels; ++level) {
+      LevelStatistics facts{.level = level};
+      for (const auto& table : view->version->levels[level]) {
+        facts.tables += 1;
+        facts.bytes += table->meta().file_bytes;
+        facts.entries += table->meta().entries;
+      }
+      stats.bytes_on_disk += facts.bytes;
+      if (facts.tables > 0) keyspace.levels.push_back(facts);
+    }
+    const auto add = [&](const memtable::MemTable& memtable) {
+      keyspace.memtables += 1;
+      keyspace.memtable_bytes += memtable.memory_bytes();
+      keyspace.memtable_entries += memtable.entries();
+    };
+    add(*view->active.table);
+    for (const MemTableSpan& span : view->sealed) add(*span.table);
+    stats.keyspaces.push_back(std::move(keyspace));
+  }
+  stats.last_sequence = visible();
+  stats.live_snapshots = snapshots_.count();
+  {
+    base::MutexLock lock(jobs_mutex_);
+    if (background_error_) stats.background_error = background_error_->to_string();
+  }
+  return stats;
+}
+
+}  // namespace lightning::engine

@@ -1,0 +1,236 @@
+// The commit pipeline: the one place where a write becomes logged, applied, durable, visible and acknowledged.
+#include <algorithm>
+
+#include "engine/engine.h"
+#include "format/batch.h"
+
+namespace lightning::engine {
+
+namespace {
+
+Status check_sizes(std::string_view key, std::string_view value) {
+  if (key.empty()) [[unlikely]] return Error(ErrorCode::kKeyEmpty, "the key is empty");
+  if (key.size() > kKeyBytesMax) [[unlikely]]
+    return Error(ErrorCode::kKeyTooLarge, "the key has " + std::to_string(key.size()) + " bytes, the limit is " + std::to_string(kKeyBytesMax));
+  if (value.size() > kValueBytesMax) [[unlikely]]
+    return Error(ErrorCode::kValueTooLarge, "the value has " + std::to_string(value.size()) + " bytes, the limit is " + std::to_string(kValueBytesMax));
+  return {};
+}
+
+// Where the encoded form of one operation lies: on the stack when it is small.
+class EncodedOperation {
+ public:
+  explicit EncodedOperation(const format::Operation& operation) {
+    const std::size_t bytes = format::operation_bytes(operation);
+    char* to = stack_;
+    if (bytes > sizeof stack_) {
+      heap_ = std::make_unique_for_overwrite<char[]>(bytes);
+      to = heap_.get();
+    }
+    format::put_operation(to, operation);
+    bytes_ = {to, bytes};
+  }
+  std::string_view bytes() const { return bytes_; }
+
+ private:
+  char stack_[1024];
+  std::unique_ptr<char[]> heap_;
+  std::string_view bytes_;
+};
+
+}  // namespace
+
+Status Engine::check_writable() {
+  if (closed_.load(std::memory_order_acquire)) return Error(ErrorCode::kClosed, "the database is closed");
+  if (access_ == Access::kReadOnly) return Error(ErrorCode::kReadOnlyDatabase, "the database was opened read-only");
+  if (writes_stopped_.load(std::memory_order_acquire)) {
+    base::MutexLock lock(jobs_mutex_);
+    if (background_error_) return Error(*background_error_).with_outcome(WriteOutcome::kNotApplied);
+  }
+  return {};
+}
+
+template <class Prepare, class Apply>
+Result<Sequence> Engine::commit(std::string_view payload, std::uint32_t operations, Durability durability, Prepare prepare, Apply apply) {
+  if (closed_.load(std::memory_order_relaxed) || access_ == Access::kReadOnly || writes_stopped_.load(std::memory_order_relaxed)) [[unlikely]]
+    LIGHTNING_TRY(check_writable());
+  if (must_wait_.load(std::memory_order_relaxed) || delay_ns_per_kib_.load(std::memory_order_relaxed) != 0) [[unlikely]]
+    LIGHTNING_TRY(hold_back(payload.size()));
+
+  const bool sync = durability == Durability::kSync || (durability == Durability::kDefault && config_.wal_sync_mode == WalSyncMode::kSync);
+  wal::WriteAheadLog::Ticket ticket;
+  Tree* fullest = nullptr;
+  {
+    const WriteGate::Pass pass(gate_);
+    LIGHTNING_TRY(prepare());   // memory for the entries: after the log is written nothing may fail
+    LIGHTNING_ASSIGN(ticket, wal_->reserve({payload, operations, sync}));
+    wal_->copy(ticket, payload);
+    fullest = apply(ticket.first_sequence);
+    wal_->complete(ticket);
+  }
+  if (auto durable = wal_->wait_durable(ticket); !durable) [[unlikely]] {
+    fail_writes(durable.error());
+    return std::move(durable).error();
+  }
+  publish(ticket.last_sequence);
+  if (fullest != nullptr) [[unlikely]] after_write(*fullest);
+  return ticket.last_sequence;
+}
+
+Status Engine::put(const Keyspace& keyspace, std::string_view key, std::string_view value, Durability durability) {
+  return write_one(keyspace, format::EntryType::kPut, key, value, durability);
+}
+
+Status Engine::erase(const Keyspace& keyspace, std::string_view key, Durability durability) {
+  return write_one(keyspace, format::EntryType::kErase, key, {}, durability);
+}
+
+Status Engine::write_one(const Keyspace& keyspace, format::EntryType type, std::string_view key, std::string_view value,
+                         Durability durability) {
+  LIGHTNING_TRY(check_sizes(key, value));
+  LIGHTNING_ASSIGN(Tree * tree, tree_of(keyspace));
+  const bool timed = config_.enable_statistics && counters_.sample();
+  const std::uint64_t start = timed ? env_.clock.monotonic_ns() : 0;
+
+  const EncodedOperation encoded({type, tree->id, key, value});
+  const auto prepare = [&]() -> Status {
+    if (tree->dropped.load(std::memory_order_acquire)) [[unlikely]] return tree_of(keyspace).error();
+    return tree->active().reserve(1, key.size() + value.size());
+  };
+  const auto apply = [&](Sequence sequence) -> Tree* {
+    memtable::MemTable& memtable = tree->active();
+    memtable.add({key, sequence, type, value});
+    const bool full = memtable.memory_bytes() >= memtable_limit() || wal_->live_bytes() >= config_.wal_bytes_max;
+    return full ? tree : nullptr;
+  };
+  LIGHTNING_TRY(commit(encoded.bytes(), 1, durability, prepare, apply));
+  counters_.add(type == format::EntryType::kPut ? Counter::kPuts : Counter::kErases);
+  counters_.add(Counter::kUserBytesWritten, key.size() + value.size());
+  if (timed) latencies_.put.record(env_.clock.monotonic_ns() - start);
+  return {};
+}
+
+Result<Sequence> Engine::write(std::string_view batch, std::uint32_t operations, Durability durability) {
+  if (batch.size() > kBatchBytesMax)
+    return Error(ErrorCode::kBatchTooLarge, "the batch has " + std::to_string(batch.size()) + " bytes, the limit is " + std::to_string(kBatchBytesMax));
+  if (operations == 0) {
+    LIGHTNING_TRY(check_writable());
+    return visible();
+  }
+  const bool timed = config_.enable_statistics && counters_.sample();
+  const std::uint64_t start = timed ? env_.clock.monotonic_ns() : 0;
+  std::uint64_t user_bytes = 0, puts = 0;
+
+  // Checks each operation, then reserves memory per tree: batches mostly write to one or two.
+  const auto prepare = [&]() -> Status {
+    struct Need {
+      std::uint64_t entries = 0, bytes = 0;
+    };
+    const TreeTable& trees = *tree_table_.load(std::memory_order_acquire);
+    Need one;
+    std::map<Tree*, Need> others;
+    Tree* first = nullptr;
+    format::BatchReader reader(batch);
+    while (reader.next()) {
+      const format::Operation& operation = reader.operation();
+      LIGHTNING_TRY(check_sizes(operation.key, operation.value));
+      Tree* tree = operation.keyspace < trees.by_id.size() ? trees.by_id[operation.keyspace] : nullptr;
+      if (tree == nullptr)
+        return Error(ErrorCode::kKeyspaceNotFound, "the batch writes to keyspace " + std::to_string(operation.keyspace) + ", which does not exist");
+      if (first == nullptr) first = tree;
+      Need& need = tree == first ? one : others[tree];
+      need.entries += 1;
+      need.bytes += operation.key.size() + operation.value.size();
+    }
+    LIGHTNING_TRY(reader.status());
+    if (first != nullptr) LIGHTNING_TRY(first->active().reserve(one.entries, one.bytes));
+    for (const auto& [tree, need] : others) LIGHTNING_TRY(tree->active().reserve(need.entries, need.bytes));
+    return {};
+  };
+  const auto apply = [&](Sequence sequence) -> Tree* {
+    const TreeTable& trees = *tree_table_.load(std::memory_order_acquire);
+    Tree* full = nullptr;
+    for (format::BatchReader reader(batch); reader.next(); ++sequence) {
+      const format::Operation& operation = reader.operation();
+      Tree* tree = trees.by_id[operation.keyspace];
+      tree->active().add({operation.key, sequence, operation.type, operation.value});
+      if (tree->active().memory_bytes() >= memtable_limit()) full = tree;
+      user_bytes += operation.key.size() + operation.value.size();
+      puts += operation.type == format::EntryType::kPut ? 1 : 0;
+      if (full == nullptr && wal_->live_bytes() >= config_.wal_bytes_max) full = tree;
+    }
+    return full;
+  };
+  LIGHTNING_ASSIGN(const Sequence last, commit(batch, operations, durability, prepare, apply));
+  counters_.add(Counter::kBatches);
+  counters_.add(Counter::kPuts, puts);
+  counters_.add(Counter::kErases, operations - puts);
+  counters_.add(Counter::kUserBytesWritten, user_bytes);
+  if (timed) latencies_.write.record(env_.clock.monotonic_ns() - start);
+  return last;
+}
+
+Status Engine::sync() {
+  LIGHTNING_TRY(check_writable());
+  const std::uint64_t start = env_.clock.monotonic_ns();
+  if (auto synced = wal_->sync(); !synced) {
+    fail_writes(synced.error());
+    return synced;
+  }
+  latencies_.sync.record(env_.clock.monotonic_ns() - start);
+  return {};
+}
+
+// Sequences become visible in any order of calls, but each call stands for all before it: they are complete, and as
+// durable as they asked to be.
+void Engine::publish(Sequence sequence) {
+  Sequence seen = visible_.load(std::memory_order_relaxed);
+  while (seen < sequence && !visible_.compare_exchange_weak(seen, sequence, std::memory_order_release, std::memory_order_relaxed)) {
+  }
+}
+
+void Engine::after_write(Tree& tree) {
+  if (tree.active().memory_bytes() >= memtable_limit()) seal(tree);
+  if (wal_->live_bytes() >= config_.wal_bytes_max) seal_for_log_space();
+}
+
+void Engine::fail_writes(const Error& error) {
+  {
+    base::MutexLock lock(jobs_mutex_);
+    if (!background_error_ || background_error_->category() != ErrorCategory::kCritical) background_error_ = error;
+  }
+  writes_stopped_.store(true, std::memory_order_release);
+  notify_jobs();
+}
+
+// Writers are slowed in proportion to how far background work is behind, and wait only at the hard limits.
+Status Engine::hold_back(std::uint64_t bytes) {
+  constexpr std::uint64_t kStepNs = 1'000'000;
+  const std::uint64_t start = env_.clock.monotonic_ns();
+  const auto limit_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds(config_.write_stall_timeout).count());
+  if (must_wait_.load(std::memory_order_acquire)) {
+    base::MutexLock lock(jobs_mutex_);
+    while (must_wait_.load(std::memory_order_acquire) && !background_error_ && !closing()) {
+      const std::uint64_t waited = env_.clock.monotonic_ns() - start;
+      if (limit_ns != 0 && waited >= limit_ns)
+        return Error(ErrorCode::kStalled, "the write waited " + std::to_string(waited / 1'000'000) + " ms for flushes and compactions");
+      jobs_changed_.wait_for(jobs_mutex_, std::chrono::milliseconds(100));
+    }
+    const std::uint64_t waited_us = (env_.clock.monotonic_ns() - start) / 1000;
+    background_.level0_stop_us.fetch_add(waited_us, std::memory_order_relaxed);
+    background_.level0_stop_count.fetch_add(1, std::memory_order_relaxed);
+  }
+  const std::uint64_t delay = delay_ns_per_kib_.load(std::memory_order_relaxed) * bytes / 1024;
+  if (delay == 0) return check_writable();
+  // Short delays are saved up: a sleep of less than a millisecond would cost more than it gives.
+  const std::uint64_t owed = owed_delay_ns_.fetch_add(delay, std::memory_order_relaxed) + delay;
+  if (owed >= kStepNs) {
+    owed_delay_ns_.fetch_sub(owed, std::memory_order_relaxed);
+    base::sleep_for(std::chrono::nanoseconds(owed));
+    background_.level0_slowdown_count.fetch_add(1, std::memory_order_relaxed);
+    background_.level0_slowdown_us.fetch_add(owed / 1000, std::memory_order_relaxed);
+  }
+  return check_writable();
+}
+
+}  // namespace lightning::engine
