@@ -26,10 +26,11 @@
 namespace lightning::sstable {
 
 struct TableOptions {
-  std::uint32_t block_bytes = 16 * 1024;       // data block before compression
-  Compression compression = Compression::kLz4; // a block that does not shrink by 1/8 is stored as it is
-  std::uint32_t filter_bits_per_key = 10;      // 0: no filter
+  std::uint32_t block_bytes = 16 * 1024;        // data block before compression
+  Compression compression = Compression::kLz4;  // a block that does not shrink by 1/8 is stored as it is
+  std::uint32_t filter_bits_per_key = 10;       // 0: no filter
   base::TagAlgorithm tags = base::TagAlgorithm::kBlake3;
+  std::uint64_t created_ns = 0;  // wall time, kept in the properties; 0 = not said
 };
 
 // What the manifest remembers about a table, and all that is needed to open it safely.
@@ -37,12 +38,12 @@ struct TableMeta {
   format::FileNumber number = 0;
   format::Uid uid;
   std::uint64_t file_bytes = 0;
-  base::Tag root;                              // tag of the footer block, which holds the tags of index, filter, properties
+  base::Tag root;  // tag of the footer block, which holds the tags of index, filter, properties
   base::TagAlgorithm tags = base::TagAlgorithm::kBlake3;
-  std::string smallest_key, largest_key;       // user keys, inclusive
+  std::string smallest_key, largest_key;  // user keys, inclusive
   Sequence smallest_sequence = 0, largest_sequence = 0;
   std::uint64_t entries = 0, tombstones = 0;
-  std::uint64_t data_bytes = 0;                // keys and values before compression
+  std::uint64_t data_bytes = 0;  // keys and values before compression
 };
 
 // Builds one table. Entries come in entry order; anything else is kInternal. Threads: one at a time.
@@ -54,8 +55,8 @@ class TableWriter {
   ~TableWriter();
   Status add(const format::Entry& entry);
   std::uint64_t entries() const;
-  std::uint64_t data_bytes() const;            // keys and values added so far
-  std::uint64_t file_bytes() const;            // written so far, estimate
+  std::uint64_t data_bytes() const;  // keys and values added so far
+  std::uint64_t file_bytes() const;  // written so far, estimate
   // Writes the rest, syncs, closes. The directory is synced by the caller. At least one entry must have been added.
   Result<TableMeta> finish();
 
@@ -72,34 +73,36 @@ struct TableReadOptions {
 struct TableLookup {
   format::EntryType type = format::EntryType::kPut;
   Sequence sequence = 0;
-  std::string_view value;                      // inside `block`
-  cache::Block* block = nullptr;               // pinned if `pinned`, else protected by the caller's epoch guard alone
+  std::string_view value;         // inside `block`
+  cache::Block* block = nullptr;  // pinned if `pinned`, else protected by the caller's epoch guard alone
   bool pinned = false;
 };
 
-struct TableStatistics {                       // filled per call site; relaxed counters per thread are the engine's business
+struct TableStatistics {  // filled per call site; relaxed counters per thread are the engine's business
   std::uint64_t filter_checks = 0, filter_negatives = 0, blocks_read = 0;
 };
 
 // An open table. Threads: any. Readers take no lock when the block is cached.
 class Table {
  public:
-  // Verifies size, header, footer (against meta.root), index, filter and properties (against the footer) and that uid and
-  // store id are the expected ones. Errors: kTableMissing, kTableCorrupt (file, offset, what), kFormatUnsupported, kIo.
-  // Index and filter are held in memory and charged to `budget` (kFiltersAndIndexes) until the destructor.
+  // Verifies size, header, footer (against meta.root), index, filter and properties (against the footer) and that uid
+  // and store id are the expected ones. Errors: kTableMissing, kTableCorrupt (file, offset, what), kFormatUnsupported,
+  // kIo. Index and filter are held in memory and charged to `budget` (kFiltersAndIndexes) until the destructor.
   static Result<std::shared_ptr<Table>> open(env::Env& env, const std::string& path, const format::Uid& store_id,
-                                             const TableMeta& meta, cache::BlockCache& cache, base::MemoryBudget& budget);
+                                             const TableMeta& meta, cache::BlockCache& cache,
+                                             base::MemoryBudget& budget);
   ~Table();
 
   // Two-step look-up, because nothing may wait for a disk inside an epoch guard.
   //
-  // find_cached: never does I/O. kFound: `result` is set, unpinned. kAbsent: no such version here. kMiss: the block that
-  // could hold it is not in the cache. The caller is inside a guard of the cache's epoch domain, and uses the unpinned
-  // result only there. Consults the filter first.
+  // find_cached: never does I/O. kFound: `result` is set, unpinned. kAbsent: no such version here. kMiss: the block
+  // that could hold it is not in the cache. The caller is inside a guard of the cache's epoch domain, and uses the
+  // unpinned result only there. Consults the filter first.
   enum class Cached : std::uint8_t { kFound, kAbsent, kMiss };
   Cached find_cached(std::string_view key, std::uint64_t key_hash, Sequence at, TableLookup& result) const;
   // find: may read the block (caller is not inside a guard, and holds the table alive). Result pinned. False: absent.
-  Result<bool> find(std::string_view key, std::uint64_t key_hash, Sequence at, const TableReadOptions& options, TableLookup& result) const;
+  Result<bool> find(std::string_view key, std::uint64_t key_hash, Sequence at, const TableReadOptions& options,
+                    TableLookup& result) const;
   // One filter probe: false means no version of the key is here. key_hash = filter_hash(key).
   bool may_contain(std::uint64_t key_hash) const;
   // Starts loading the cache lines that find_cached will touch first.
@@ -112,7 +115,7 @@ class Table {
   };
   void load_many(std::span<const Pending> lookups, const TableReadOptions& options) const;
 
-  // Pins one block at a time; reads ahead when it moves on sequentially (doubling, up to 1 MiB).
+  // Pins one block at a time; reads ahead when it moves on sequentially (doubling, up to 1 MiB). The table outlives it.
   std::unique_ptr<format::EntryIterator> iterator(const TableReadOptions& options) const;
 
   // Stored bytes before `key`, from the index alone.
@@ -120,26 +123,39 @@ class Table {
   // Keys that split the table into about `parts` equal pieces of stored bytes (block boundaries), for sub-compactions.
   std::vector<std::string> split_keys(std::size_t parts) const;
 
-  // Reads and verifies every block and its structure: order, bounds, counts, filter (each key must pass it), hash index.
-  // Each finding is given to `report`; returns false if `report` said stop. Rate limiting and progress by `before_read`(bytes).
-  bool check(const std::function<bool(const Error&)>& report, const std::function<bool(std::uint64_t)>& before_read) const;
+  // Reads and verifies every block and its structure: order, bounds, counts, filter (each key must pass it), hash
+  // index. Each finding is given to `report`; returns false if `report` said stop. Rate limiting and progress by
+  // `before_read`(bytes).
+  bool check(const std::function<bool(const Error&)>& report,
+             const std::function<bool(std::uint64_t)>& before_read) const;
 
   const TableMeta& meta() const;
   const std::string& path() const;
   // For `lightning_db inspect sst`.
   struct Properties {
-    std::uint64_t blocks = 0, data_stored_bytes = 0, index_bytes = 0, filter_bytes = 0, raw_key_bytes = 0, raw_value_bytes = 0;
+    std::uint64_t blocks = 0, data_stored_bytes = 0, index_bytes = 0, filter_bytes = 0, raw_key_bytes = 0,
+                  raw_value_bytes = 0;
     std::uint64_t created_ns = 0;
     Compression compression = Compression::kNone;
     std::uint32_t format_version = 0;
   };
   const Properties& properties() const;
 
+  class Impl;  // table_impl.h; for this folder alone
+
  private:
-  class Impl;
   explicit Table(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+// What a table file says about itself: a TableMeta from its own trailer, footer and properties, and the store it
+// belongs to. For inspection and salvage, where no manifest vouches for it: the meta is consistent, but may be that of
+// another or an older file. Errors: as Table::open.
+struct TableDescription {
+  TableMeta meta;
+  format::Uid store_id;
+};
+Result<TableDescription> describe_table(env::Env& env, const std::string& path);
 
 // Hash of a user key as filters and in-block indexes use it. Computed once per read.
 std::uint64_t filter_hash(std::string_view key);

@@ -322,12 +322,25 @@ TEST_P(Conformance, ALockIsFreeAgainAfterItsDestruction) {
   EXPECT_EQ(third.error().message().find("long name"), std::string::npos);
 }
 
+TEST_P(Conformance, WhoAsksLearnsWhetherALockIsHeldAndTakesNothing) {
+  EXPECT_FALSE(must(files_.is_locked(path("LOCK"))));
+  EXPECT_FALSE(must(files_.exists(path("LOCK"))));
+  {
+    auto lock = must(files_.lock(path("LOCK"), "me"));
+    EXPECT_TRUE(must(files_.is_locked(path("LOCK"))));
+  }
+  EXPECT_FALSE(must(files_.is_locked(path("LOCK"))));
+  auto lock = must(files_.lock(path("LOCK"), "me again"));
+}
+
 TEST_P(Conformance, LocksOfDifferentFilesDoNotMeet) {
   auto one = must(files_.lock(path("LOCK1"), "a"));
   auto two = must(files_.lock(path("LOCK2"), "b"));
 }
 
-INSTANTIATE_TEST_SUITE_P(, Conformance, ::testing::Values(Implementation{"Posix", make_posix_place}),
+INSTANTIATE_TEST_SUITE_P(, Conformance,
+                         ::testing::Values(Implementation{"Posix", make_posix_place},
+                                           Implementation{"Simulated", make_simulated_place}),
                          [](const TestParamInfo<Implementation>& which) { return std::string(which.param.name); });
 
 }  // namespace

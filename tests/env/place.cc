@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "env/posix_file_system.h"
+#include "env/simulated_file_system.h"
 
 namespace lightning::env {
 
@@ -28,9 +29,21 @@ class PosixPlace final : public Place {
   std::string root_;
 };
 
+class SimulatedPlace final : public Place {
+ public:
+  SimulatedPlace() : files_(1), root_("/store") { EXPECT_OK(files_.create_directories(root_)); }
+  FileSystem& files() override { return files_; }
+  const std::string& root() const override { return root_; }
+
+ private:
+  SimulatedFileSystem files_;
+  std::string root_;
+};
+
 }  // namespace
 
 std::unique_ptr<Place> make_posix_place() { return std::make_unique<PosixPlace>(); }
+std::unique_ptr<Place> make_simulated_place() { return std::make_unique<SimulatedPlace>(); }
 
 void write_whole(FileSystem& files, const std::string& path, std::string_view bytes) {
   auto file = must(files.create_writable(path, FileClass::kOther));

@@ -1,0 +1,106 @@
+// Lightning DB through its public API, with its default integrity level.
+#include "lightning/database.h"
+
+#include <array>
+#include <string>
+
+#include "adapter.h"
+#include "data.h"
+
+namespace lightning::bench {
+namespace {
+
+template <class T>
+T unwrap(Result<T> result, const char* what) {
+  if (!result) fail(std::string("lightning: ") + what + ": " + result.error().to_string());
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+class LightningSession final : public Session {
+ public:
+  LightningSession(Database& db, bool sync) : db_(db), keyspace_(db.default_keyspace()) {
+    if (sync) write_.durability = Durability::kSync;
+  }
+
+  void put(std::string_view key, std::string_view value) override {
+    unwrap(db_.put(keyspace_, key, value, write_), "put");
+  }
+  void batch_put(std::string_view key, std::string_view value) override { batch_.put(key, value); }
+  void batch_commit() override {
+    unwrap(db_.write(batch_, write_), "write");
+    batch_.clear();
+  }
+  bool get(std::string_view key, std::string_view& value) override {
+    unwrap(db_.get(keyspace_, key, pinned_), "get");
+    value = pinned_.value();
+    return pinned_.found();
+  }
+  void multi_get(std::span<const std::string_view> keys, std::span<std::string_view> values) override {
+    const std::size_t n = keys.size();
+    if (n > kMultiMax) fail("lightning: too many keys for one multi_get");
+    unwrap(db_.multi_get(keyspace_, keys, std::span(many_).first(n)), "multi_get");
+    for (std::size_t i = 0; i < n; ++i) values[i] = many_[i].found() ? many_[i].value() : std::string_view{};
+  }
+  ScanSum scan(std::string_view from, std::uint64_t limit, Direction direction) override {
+    Iterator it = db_.iterate(keyspace_);
+    ScanSum sum;
+    const bool forward = direction == Direction::kForward;
+    if (!forward) {
+      it.seek_to_last();
+    } else if (from.empty()) {
+      it.seek_to_first();
+    } else {
+      it.seek(from);
+    }
+    while (it.valid() && sum.entries < limit) {
+      sum.touched += touch(it.key()) + touch(it.value());
+      if (++sum.entries == limit) break;
+      forward ? it.next() : it.prev();
+    }
+    unwrap(it.status(), "scan");
+    return sum;
+  }
+
+ private:
+  static constexpr std::size_t kMultiMax = 64;
+  Database& db_;
+  Keyspace keyspace_;
+  WriteOptions write_;
+  WriteBatch batch_;
+  PinnedValue pinned_;
+  std::array<PinnedValue, kMultiMax> many_;
+};
+
+class LightningStore final : public Store {
+ public:
+  explicit LightningStore(const StoreOptions& options)
+      : db_(unwrap(Database::open(options.path, config_for(options)), "open")), sync_(options.sync) {}
+  ~LightningStore() override { unwrap(db_.close(), "close"); }
+
+  std::unique_ptr<Session> session() override { return std::make_unique<LightningSession>(db_, sync_); }
+  void flush() override { unwrap(db_.flush(), "flush"); }
+
+ private:
+  static LightningDbConfig config_for(const StoreOptions& options) {
+    LightningDbConfig config;
+    config.cache_size = options.memory_bytes;
+    config.memtable_bytes = 64 << 20;
+    config.memtables_max = 4;
+    config.wal_sync_mode = WalSyncMode::kAsync;
+    config.enable_statistics = false;  // the peers' latency histograms are off as well
+    return config;
+  }
+
+  Database db_;
+  bool sync_;
+};
+
+}  // namespace
+
+Engine lightning_engine() {
+  return {
+      "lightning", LIGHTNING_BENCH_VERSION, Serves::kEverything,
+      [](const StoreOptions& options) -> std::unique_ptr<Store> { return std::make_unique<LightningStore>(options); }};
+}
+
+}  // namespace lightning::bench

@@ -1,0 +1,72 @@
+// A table's file and the one function through which all its blocks come in: read, verify, decompress, check.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/large_buffer.h"
+#include "cache/block_cache.h"
+#include "env/env.h"
+#include "sstable/filter.h"
+#include "sstable/index.h"
+#include "sstable/layout.h"
+#include "sstable/properties.h"
+#include "sstable/table.h"
+
+namespace lightning::sstable {
+
+// Threads: any, once open() is through.
+class TableFile {
+ public:
+  // Everything but the data blocks, verified.
+  struct Contents {
+    Footer footer;
+    StoredProperties properties;
+    Index index;
+    Filter filter;
+  };
+
+  // Opens the file and reads its trailer and header, not yet vouched for. Errors: kTableMissing, kTableCorrupt, ...
+  static Result<std::unique_ptr<TableFile>> open(env::Env& env, const std::string& path);
+  // Reads and verifies the footer (against `root`, or for itself if null) and all below it but the data blocks.
+  Result<Contents> read_contents(const base::Tag* root, const format::Uid* store_id);
+
+  // A data block's stored bytes, verified and decoded into a block that the caller owns (cache.release or
+  // cache.insert). A block that does not match its tag is read once more. Errors: kTableCorrupt, kIo, kOutOfMemory.
+  Result<cache::Block*> read_block(const BlockHandle& handle, cache::BlockCache& cache) const;
+  // The same for stored bytes that are already here, without a second read.
+  Result<cache::Block*> decode_block(const BlockHandle& handle, std::string_view stored,
+                                     cache::BlockCache& cache) const;
+
+  const env::RandomAccessFile& file() const { return *file_; }
+  const std::string& path() const { return path_; }
+  const Header& header() const { return header_; }
+  const Trailer& trailer() const { return trailer_; }
+  std::uint64_t file_bytes() const { return file_->size(); }
+  base::Tag footer_tag() const { return footer_tag_; }
+  // Completes an error about this file.
+  Error at(Error error, std::uint64_t offset) const;
+
+ private:
+  TableFile(std::string path, std::unique_ptr<env::RandomAccessFile> file)
+      : path_(std::move(path)), file_(std::move(file)) {}
+  Status read(std::uint64_t offset, std::span<char> into) const;
+  bool matches(BlockKind kind, const base::Tag& tag, std::uint64_t offset, std::string_view stored) const;
+  // Reads stored bytes and compares them with their tag, twice if need be.
+  Status read_verified(BlockKind kind, const base::Tag& tag, std::uint64_t offset, std::span<char> into) const;
+  Result<std::string> read_plain(BlockKind kind, const BlockHandle& handle) const;
+  // Decompresses verified bytes into `block`, which this consumes, and checks its structure.
+  Result<cache::Block*> open_block(const BlockHandle& handle, std::string_view stored, cache::Block* block,
+                                   cache::BlockCache& cache) const;
+  Result<Index> read_index(const Footer& footer) const;
+
+  const std::string path_;
+  const std::unique_ptr<env::RandomAccessFile> file_;
+  Header header_;
+  Trailer trailer_;
+  base::TagAlgorithm tags_ = base::TagAlgorithm::kBlake3;
+  base::Tag footer_tag_;
+};
+
+}  // namespace lightning::sstable
