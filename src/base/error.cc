@@ -30,34 +30,44 @@ constexpr CodeFacts kFacts[] = {
     {ErrorCode::kConfigInvalid, "ConfigInvalid", kCaller, "correct the setting named"},
     {ErrorCode::kKeyspaceNotFound, "KeyspaceNotFound", kCaller, "create the keyspace first, or check its name"},
     {ErrorCode::kKeyspaceExists, "KeyspaceExists", kCaller, "open the existing keyspace, or choose another name"},
-    {ErrorCode::kDatabaseNotFound, "DatabaseNotFound", kCaller, "check the path, or create the database by writing to it"},
+    {ErrorCode::kDatabaseNotFound, "DatabaseNotFound", kCaller,
+     "check the path, or create the database by writing to it"},
     {ErrorCode::kDatabaseExists, "DatabaseExists", kCaller, "choose an empty directory, or open the existing database"},
     {ErrorCode::kNotADatabase, "NotADatabase", kCaller, "choose an empty directory or an existing Lightning DB store"},
     {ErrorCode::kNotSupported, "NotSupported", kCaller, "use a build that has this feature"},
-    {ErrorCode::kInputMalformed, "InputMalformed", kCaller, "correct the input at the place named, or skip it with --on-error skip"},
+    {ErrorCode::kInputMalformed, "InputMalformed", kCaller,
+     "correct the input at the place named, or skip it with --on-error skip"},
     {ErrorCode::kClosed, "Closed", kCaller, "open the database again"},
     {ErrorCode::kKeyNotFound, "KeyNotFound", kCaller, "check the key and the keyspace"},
-    {ErrorCode::kLockHeld, "LockHeld", kRetry, "stop the process named, wait for it, or open read-only; never delete the lock file"},
+    {ErrorCode::kLockHeld, "LockHeld", kRetry,
+     "stop the process named, wait for it, or open read-only; never delete the lock file"},
     {ErrorCode::kBusy, "Busy", kRetry, "try again later"},
-    {ErrorCode::kStalled, "Stalled", kRetry, "try again later; background work is behind: see the stalls in the statistics"},
+    {ErrorCode::kStalled, "Stalled", kRetry,
+     "try again later; background work is behind: see the stalls in the statistics"},
     {ErrorCode::kCancelled, "Cancelled", kRetry, "start it again if it is still wanted"},
     {ErrorCode::kRecoveryInterrupted, "RecoveryInterrupted", kRetry, "open again: nothing was changed"},
     {ErrorCode::kIo, "Io", kRecover, "check the disk and the system log"},
     {ErrorCode::kNoSpace, "NoSpace", kRecover, "free disk space or raise the quota"},
     {ErrorCode::kPermissionDenied, "PermissionDenied", kRecover, "check owner and mode of the file named"},
     {ErrorCode::kStorageUnavailable, "StorageUnavailable", kRecover, "check that the path is mounted and accessible"},
-    {ErrorCode::kInsufficientResources, "InsufficientResources", kRecover, "raise the limit named (for file handles: ulimit -n)"},
+    {ErrorCode::kInsufficientResources, "InsufficientResources", kRecover,
+     "raise the limit named (for file handles: ulimit -n)"},
     {ErrorCode::kFormatUnsupported, "FormatUnsupported", kRecover, "use a newer version of Lightning DB"},
     {ErrorCode::kOutOfMemory, "OutOfMemory", kRecover, "free memory, or lower cache_size"},
     {ErrorCode::kReadOnlyMode, "ReadOnlyMode", kRecover, "remove the cause named, then open the database again"},
     {ErrorCode::kCorruption, "Corruption", kCrit, "keep the files; run lightning_db check; restore from a backup"},
-    {ErrorCode::kSyncFailed, "SyncFailed", kCrit, "check the disk, then open again; what was not acknowledged may be lost"},
-    {ErrorCode::kTableMissing, "TableMissing", kCrit, "put the file back from a backup or replica; do not delete anything else"},
-    {ErrorCode::kTableCorrupt, "TableCorrupt", kCrit, "keep the files; run lightning_db check; restore the range from a backup"},
+    {ErrorCode::kSyncFailed, "SyncFailed", kCrit,
+     "check the disk, then open again; what was not acknowledged may be lost"},
+    {ErrorCode::kTableMissing, "TableMissing", kCrit,
+     "put the file back from a backup or replica; do not delete anything else"},
+    {ErrorCode::kTableCorrupt, "TableCorrupt", kCrit,
+     "keep the files; run lightning_db check; restore the range from a backup"},
     {ErrorCode::kWalMissing, "WalMissing", kCrit, "put the log segment back from an archive or backup"},
-    {ErrorCode::kWalCorrupt, "WalCorrupt", kCrit, "keep the files; restore from a backup; the log is never cut by itself here"},
+    {ErrorCode::kWalCorrupt, "WalCorrupt", kCrit,
+     "keep the files; restore from a backup; the log is never cut by itself here"},
     {ErrorCode::kManifestCorrupt, "ManifestCorrupt", kCrit, "keep the files; restore the manifest from a backup"},
-    {ErrorCode::kInconsistentState, "InconsistentState", kCrit, "keep the directory; run lightning_db check and report it"},
+    {ErrorCode::kInconsistentState, "InconsistentState", kCrit,
+     "keep the directory; run lightning_db check and report it"},
     {ErrorCode::kInternal, "Internal", kCrit, "this is a defect: please report it with the message"},
 };
 
@@ -76,7 +86,9 @@ struct Error::Payload {
   ErrorContext context;
 };
 
-Error::Error(ErrorCode code, std::string message) : payload_(std::make_shared<Payload>(code)) { payload_->message = std::move(message); }
+Error::Error(ErrorCode code, std::string message) : payload_(std::make_shared<Payload>(code)) {
+  payload_->message = std::move(message);
+}
 
 Error::Payload& Error::own() {
   if (payload_.use_count() > 1) payload_ = std::make_shared<Payload>(*payload_);
@@ -124,7 +136,8 @@ std::string Error::to_string() const {
   std::string text = "error[LDB-" + std::to_string(static_cast<unsigned>(code())) + "] " + message();
   const ErrorContext& where = context();
   std::string place = where.file;
-  if (where.offset != ErrorContext::kNoOffset) place += (place.empty() ? "offset " : ", offset ") + std::to_string(where.offset);
+  if (where.offset != ErrorContext::kNoOffset)
+    place += (place.empty() ? "offset " : ", offset ") + std::to_string(where.offset);
   if (!where.key_range.empty()) place += (place.empty() ? "keys " : ", keys ") + where.key_range;
   if (where.os_error != 0) place += (place.empty() ? "" : ", ") + std::string(std::strerror(where.os_error));
   if (!place.empty()) text += " (" + place + ")";
@@ -137,10 +150,14 @@ std::string_view standard_advice(ErrorCode code) { return facts_of(code).advice;
 
 std::string_view name_of(ErrorCategory category) {
   switch (category) {
-    case ErrorCategory::kCritical: return "critical";
-    case ErrorCategory::kRetryable: return "retryable";
-    case ErrorCategory::kRecoverable: return "recoverable";
-    case ErrorCategory::kCallerFault: return "caller";
+    case ErrorCategory::kCritical:
+      return "critical";
+    case ErrorCategory::kRetryable:
+      return "retryable";
+    case ErrorCategory::kRecoverable:
+      return "recoverable";
+    case ErrorCategory::kCallerFault:
+      return "caller";
   }
   return "unknown";
 }

@@ -255,7 +255,7 @@ inline FiberScheduler::Fiber* FiberScheduler::choose(bool yielding) {
 FiberScheduler::Fiber* FiberScheduler::choose_by_priority(bool yielding) {
   // Whoever waits in a loop, or is not interrupted for very long, must let the others get on: without this, plain
   // progress would look like a livelock.
-  constexpr std::uint64_t kRunLengthMax = 10'000;
+  constexpr std::uint64_t kRunLengthMax = 1'000;
   bool lower = yielding || ++run_length_ > kRunLengthMax;
   while (!change_steps_.empty() && steps_ >= change_steps_.back()) {
     change_steps_.pop_back();

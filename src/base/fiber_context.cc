@@ -132,26 +132,55 @@ constexpr std::size_t kStackBytes = 256 * 1024;
 // Stacks that ended fibers left, for the next ones. Each has an unmapped page below it.
 class StackPool {
  public:
+  struct Stack {
+    char* bytes = nullptr;  // lowest usable one
+    void* tsan_fiber = nullptr;
+    unsigned uses = 0;
+  };
+
   ~StackPool() {
-    for (char* stack : free_) ::munmap(stack - guard_bytes_, guard_bytes_ + kStackBytes);
-  }
-  char* take() {
-    if (!free_.empty()) {
-      char* stack = free_.back();
-      free_.pop_back();
-      return stack;
+    for (Stack& stack : free_) {
+      forget_tsan_fiber(stack);
+      ::munmap(stack.bytes - guard_bytes_, guard_bytes_ + kStackBytes);
     }
-    void* base = ::mmap(nullptr, guard_bytes_ + kStackBytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-    if (base == MAP_FAILED || ::mprotect(base, guard_bytes_, PROT_NONE) != 0)
-      internal::fatal("no memory for the stack of a simulated thread");
-    return static_cast<char*>(base) + guard_bytes_;
   }
-  void give(char* stack) { free_.push_back(stack); }
+
+  Stack take() {
+    Stack stack;
+    if (free_.empty()) {
+      void* base = ::mmap(nullptr, guard_bytes_ + kStackBytes, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+      if (base == MAP_FAILED || ::mprotect(base, guard_bytes_, PROT_NONE) != 0)
+        internal::fatal("no memory for the stack of a simulated thread");
+      stack.bytes = static_cast<char*>(base) + guard_bytes_;
+    } else {
+      stack = free_.back();
+      free_.pop_back();
+    }
+    ++stack.uses;
+#ifdef LIGHTNING_TSAN
+    if (stack.tsan_fiber == nullptr) stack.tsan_fiber = __tsan_create_fiber(0);
+#endif
+    return stack;
+  }
+
+  void give(Stack stack) {
+    // ThreadSanitizer's fibers are dear, so they are used again; but each use leaves the calls that never returned on
+    // their record of calls, which has room for 65,536.
+    if (stack.uses % 200 == 0) forget_tsan_fiber(stack);
+    free_.push_back(stack);
+  }
 
  private:
+  static void forget_tsan_fiber([[maybe_unused]] Stack& stack) {
+#ifdef LIGHTNING_TSAN
+    if (stack.tsan_fiber != nullptr) __tsan_destroy_fiber(stack.tsan_fiber);
+    stack.tsan_fiber = nullptr;
+#endif
+  }
+
   const std::size_t guard_bytes_ = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  std::vector<char*> free_;
+  std::vector<Stack> free_;
 };
 
 thread_local StackPool stack_pool;
@@ -175,11 +204,11 @@ FiberContext::FiberContext() {
 #endif
 }
 
-FiberContext::FiberContext(void (*entry)(void*), void* argument)
-    : stack_(stack_pool.take()), entry_(entry), argument_(argument) {
-#ifdef LIGHTNING_TSAN
-  tsan_fiber_ = __tsan_create_fiber(0);
-#endif
+FiberContext::FiberContext(void (*entry)(void*), void* argument) : entry_(entry), argument_(argument) {
+  const StackPool::Stack stack = stack_pool.take();
+  stack_ = stack.bytes;
+  stack_uses_ = stack.uses;
+  tsan_fiber_ = stack.tsan_fiber;
 #ifdef LIGHTNING_ASAN
   __asan_unpoison_memory_region(stack_, kStackBytes);  // an abandoned fiber left its red zones
   asan_bottom_ = stack_;
@@ -212,11 +241,7 @@ FiberContext::FiberContext(void (*entry)(void*), void* argument)
 }
 
 FiberContext::~FiberContext() {
-  if (stack_ == nullptr) return;
-#ifdef LIGHTNING_TSAN
-  __tsan_destroy_fiber(tsan_fiber_);
-#endif
-  stack_pool.give(stack_);
+  if (stack_ != nullptr) stack_pool.give({stack_, tsan_fiber_, stack_uses_});
 }
 
 void FiberContext::start(void* self) {

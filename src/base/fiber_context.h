@@ -34,6 +34,7 @@ class FiberContext {
 
   void* stack_pointer_ = nullptr;
   char* stack_ = nullptr;  // lowest usable byte; null for the thread itself
+  unsigned stack_uses_ = 0;
   void (*entry_)(void*) = nullptr;
   void* argument_ = nullptr;
   // The C++ runtime's record of exceptions being handled, per thread, which a switch inside a catch block must not mix.

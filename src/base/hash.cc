@@ -9,7 +9,9 @@
 
 namespace lightning::base {
 
-std::uint64_t hash64(std::string_view bytes, std::uint64_t seed) { return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed); }
+std::uint64_t hash64(std::string_view bytes, std::uint64_t seed) {
+  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+}
 
 Tag tag_of(TagAlgorithm algorithm, std::string_view bytes) {
   Tag tag;
@@ -36,7 +38,8 @@ void DigestBuilder::add(std::string_view bytes) {
 
 Digest DigestBuilder::finish() const {
   Digest digest;
-  blake3_hasher_finalize(std::launder(reinterpret_cast<const blake3_hasher*>(state_.data())), digest.data(), digest.size());
+  blake3_hasher_finalize(std::launder(reinterpret_cast<const blake3_hasher*>(state_.data())), digest.data(),
+                         digest.size());
   return digest;
 }
 

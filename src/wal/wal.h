@@ -41,60 +41,70 @@ namespace lightning::wal {
 struct LogOptions {
   std::uint64_t segment_bytes = 64ull << 20;
   IntegrityLevel integrity = IntegrityLevel::kStandard;
-  WalSyncMode sync_mode = WalSyncMode::kAsync;           // kPeriodic starts the syncing thread's timer
+  WalSyncMode sync_mode = WalSyncMode::kAsync;  // kPeriodic starts the syncing thread's timer
   std::chrono::milliseconds sync_interval{100};
-  std::uint32_t free_segments_max = 2;                   // released segments kept for reuse
-  std::chrono::milliseconds stall_timeout{60'000};       // longest wait for a free segment; 0 = no limit
+  std::uint32_t free_segments_max = 2;              // released segments kept for reuse
+  std::chrono::milliseconds stall_timeout{60'000};  // longest wait for a free segment; 0 = no limit
 };
 
 // A point between two records of the log.
 struct LogPosition {
-  Sequence last_sequence = 0;       // of the last record before it; 0 at the start of a store
-  std::uint64_t chain = 0;          // chain hash over all records before it
+  Sequence last_sequence = 0;  // of the last record before it; 0 at the start of a store
+  std::uint64_t chain = 0;     // chain hash over all records before it
 };
 
-struct LogCounters {   // since creation
+struct LogCounters {  // since creation
   std::uint64_t records = 0, bytes = 0, syncs = 0, segment_waits = 0, segment_wait_us = 0;
 };
 
-namespace internal { class Segment; }
+namespace internal {
+class Segment;
+}
 
 class WriteAheadLog {
  public:
   // A commit's place in the log. A payload that does not fit the rest of a segment is split into fragments.
   struct Ticket {
     Sequence first_sequence = 0, last_sequence = 0;
-    Sequence sync_barrier = 0;      // highest Sync commit before (or at) this one
+    Sequence sync_barrier = 0;  // highest Sync commit before (or at) this one
     struct Extent {
       internal::Segment* segment = nullptr;
-      std::uint64_t offset = 0;     // of the record header
+      std::uint64_t offset = 0;  // of the record header
       std::uint64_t payload_bytes = 0;
     };
-    Extent extent;                  // the first, which is the only one nearly always
-    std::vector<Extent> more;       // in order; empty when there is one
+    Extent extent;             // the first, which is the only one nearly always
+    std::vector<Extent> more;  // in order; empty when there is one
     bool sync = false;
-    // What the header will say; filled by reserve() for copy().
-    std::uint64_t payload_hash = 0, chain = 0, commit_time_ns = 0;
+    // What the headers will say; filled by reserve() for copy(). `chain` is the one after this commit, so that
+    // {last_sequence, chain} is the position after it.
+    std::uint64_t payload_hash = 0, chain = 0, chain_before = 0, commit_time_ns = 0;
     Sequence durable_before = 0;
     std::uint32_t operations = 0;
+    bool opens_segment = false;  // its extents begin segments that the log had not been in
+    std::uint64_t order = 0;     // commits complete in this order
+    LogPosition end() const { return {last_sequence, chain}; }
   };
   struct Commit {
-    std::string_view payload;       // encoded batch (docs/format/batch.md), only hashed here
-    std::uint32_t operations = 0;   // sequence numbers it takes; at least 1
+    std::string_view payload;      // encoded batch (docs/format/batch.md), only hashed here
+    std::uint32_t operations = 0;  // sequence numbers it takes; at least 1
     bool sync = false;
   };
 
   // Starts a new log in `directory` (which exists) at `start`, with segment numbers above all that lie there.
-  // Earlier segments are left alone: see remove_segments_before(). Starts its background thread.
-  static Result<std::unique_ptr<WriteAheadLog>> create(env::Env& env, std::string directory, const format::Uid& store_id,
-                                                       format::Epoch epoch, LogPosition start, const LogOptions& options,
+  // Earlier segments are synced first, since what replay() read from them may have been in memory only, and else left
+  // alone: see remove_older_segments(). Durable at return. Starts its background thread.
+  static Result<std::unique_ptr<WriteAheadLog>> create(env::Env& env, std::string directory,
+                                                       const format::Uid& store_id, format::Epoch epoch,
+                                                       LogPosition start, const LogOptions& options,
                                                        base::MemoryBudget& budget);
   // Seals the last segment and makes everything durable, best effort; call close() to see errors.
   ~WriteAheadLog();
   Status close();
 
-  // Errors: kNoSpace/kIo (no new segment could be made; outcome kNotApplied, later calls try again), kStalled, kSyncFailed.
+  // Errors, all with outcome kNotApplied: kNoSpace/kIo (no new segment could be made; later calls try again), kStalled,
+  // kSyncFailed, kClosed. A ticket must be copied and completed: later ones wait for it.
   Result<Ticket> reserve(const Commit& commit);
+  // `payload` is the commit's. Neither fails, allocates, nor enters the operating system (complete() may yield).
   void copy(const Ticket& ticket, std::string_view payload);
   void complete(const Ticket& ticket);
   // For ticket.sync: until it is durable. Else: until ticket.sync_barrier is (nearly always at once).
@@ -130,7 +140,7 @@ struct RecoveredCommit {
   Sequence first_sequence = 0;
   std::uint32_t operations = 0;
   std::uint64_t commit_time_ns = 0;
-  std::string_view payload;         // good during the call
+  std::string_view payload;  // good during the call
 };
 
 struct ReplayOptions {
@@ -144,10 +154,10 @@ struct ReplayOptions {
   bool live_writer = false;
 };
 
-struct TornTail {                   // a report entry, not an error
+struct TornTail {  // a report entry, not an error
   std::string file;
   std::uint64_t offset = 0, bytes = 0;
-  Sequence last_sequence = 0;       // last good one
+  Sequence last_sequence = 0;  // last good one
 };
 
 struct ReplayReport {
@@ -161,13 +171,13 @@ struct ReplayReport {
 // options.known_durable carries a durable watermark at or above it. Otherwise kWalCorrupt with file and offset.
 // A missing segment, or one whose start contradicts its predecessor's end, is kWalMissing.
 // Read-only: changes nothing on disk.
-Result<ReplayReport> replay(env::Env& env, const std::string& directory, const format::Uid& store_id, const ReplayOptions& options,
-                            const std::function<Status(const RecoveredCommit&)>& apply);
+Result<ReplayReport> replay(env::Env& env, const std::string& directory, const format::Uid& store_id,
+                            const ReplayOptions& options, const std::function<Status(const RecoveredCommit&)>& apply);
 
 // For `lightning_db inspect wal`: one line of facts per record of one segment file, the bad ones too.
 struct RecordFacts {
   std::uint64_t offset = 0, payload_bytes = 0;
-  std::string kind;                 // "full", "first", "middle", "last", "seal", "mark", "bad"
+  std::string kind;  // "full", "first", "middle", "last", "seal", "mark", "bad"
   Sequence first_sequence = 0, durable_sequence = 0;
   std::uint32_t operations = 0;
   std::uint64_t commit_time_ns = 0, chain = 0;
@@ -180,6 +190,7 @@ struct SegmentFacts {
   LogPosition start;
   bool sealed = false;
 };
-Result<SegmentFacts> inspect_segment(env::Env& env, const std::string& path, const std::function<bool(const RecordFacts&)>& visit);
+Result<SegmentFacts> inspect_segment(env::Env& env, const std::string& path,
+                                     const std::function<bool(const RecordFacts&)>& visit);
 
 }  // namespace lightning::wal

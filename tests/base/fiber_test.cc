@@ -223,7 +223,7 @@ TEST(FiberScheduler, KillStopsEveryFiberForEver) {
           }
         }));
       const Counting counting{destroyed};
-      for (int i = 0; i < 50; ++i) yield();
+      for (int i = 0; i < 10; ++i) yield();
       dead = true;
       FiberScheduler::current()->kill_world();
     }),
