@@ -107,7 +107,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Result<bool> load_or_create_state();          // true if the store is new
   Status refuse_foreign_directory();
   Status open_tables();
-  Status replay_log(bool live_writer);
+  Status replay_log();
   Status flush_replayed(Tree& tree);
   Status quarantine_orphans();
   Status remove_old_manifests();

@@ -82,7 +82,7 @@ Status Engine::open_read_write() {
   LIGHTNING_TRY(env_.files.sync_directory(paths_.root));
 
   LIGHTNING_TRY(open_tables());
-  LIGHTNING_TRY(replay_log(false));
+  LIGHTNING_TRY(replay_log());
   {
     std::vector<TreePtr> trees = all_trees();
     for (const TreePtr& tree : trees) LIGHTNING_TRY(flush_replayed(*tree));
@@ -124,7 +124,7 @@ Status Engine::open_read_only() {
     }();
     Status opened = status;
     if (opened) opened = open_tables();
-    if (opened) opened = replay_log(live_writer);
+    if (opened) opened = replay_log();
     if (opened) default_handle_ = Keyspace(default_tree_);
     if (opened || !live_writer || attempt == kAttempts) return opened;
     {
@@ -215,7 +215,7 @@ Status Engine::open_tables() {
   return {};
 }
 
-Status Engine::replay_log(bool live_writer) {
+Status Engine::replay_log() {
   manifest::State state;
   {
     base::MutexLock lock(manifest_mutex_);
@@ -225,7 +225,6 @@ Status Engine::replay_log(bool live_writer) {
   options.known_durable = state.durable;
   options.start.last_sequence = state.log_floor;
   options.verify_start_chain = false;
-  options.live_writer = live_writer;
   const TreeTable& trees = *tree_table_.load();
   const auto apply = [&](const wal::RecoveredCommit& commit) -> Status {
     Sequence sequence = commit.first_sequence;

@@ -150,8 +150,6 @@ struct ReplayOptions {
   // and including it are passed over (their chain is still checked where they are present).
   LogPosition start;
   bool verify_start_chain = true;
-  // Another process may be writing the log while it is read: what cannot be read in order ends the view without being damage.
-  bool live_writer = false;
 };
 
 struct TornTail {  // a report entry, not an error
