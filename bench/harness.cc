@@ -72,10 +72,12 @@ Report run_trial(const Row& row, const Engine& engine, const Parameters& paramet
   options.data_bytes = (parameters.num * 2 + 1'000'000) * kRecordBytes;
   options.cores = parameters.cores;
   auto store = engine.open(options);
+  if (!null) wait_until_quiet();
   if (row.data == Data::kLoaded && !null) {
-    wait_until_quiet();
     warm_up(*store);
-    written_before = written_bytes();  // what was left of the row before is not this row's
+    // What the row before left behind, written now or deleted later, is not this row's.
+    sync_file_system(path);
+    written_before = written_bytes();
   }
 
   Trial trial(parameters, engine, *store, records, memory_before);
@@ -90,7 +92,8 @@ Report run_trial(const Row& row, const Engine& engine, const Parameters& paramet
     m.settle_seconds = static_cast<double>(ticks() - start) / ticks_per_second();
   }
   store.reset();
-  m.write_bytes = written_bytes() - written_before;
+  const std::uint64_t written = written_bytes();
+  m.write_bytes = written > written_before ? written - written_before : 0;
   m.disk_bytes = allocated_bytes(path);
   m.ok = true;
   return report;

@@ -33,7 +33,8 @@
 
 // lightning_fiber_switch(void** save_stack_pointer, void* stack_pointer) keeps what the calling conventions promise a
 // caller to keep. Floating-point modes are left out: nothing in the engine changes them.
-#if defined(__x86_64__)
+#if defined(LIGHTNING_FIBER_UCONTEXT)
+#elif defined(__x86_64__)
 asm(R"(
 .text
 .p2align 4
@@ -114,7 +115,7 @@ lightning_fiber_start:
 .size lightning_fiber_start,.-lightning_fiber_start
 )");
 #endif
-#if defined(__x86_64__) || defined(__aarch64__)
+#ifndef LIGHTNING_FIBER_UCONTEXT
 extern "C" void lightning_fiber_switch(void** save_stack_pointer, void* stack_pointer);
 extern "C" void lightning_fiber_start();
 #endif
@@ -159,6 +160,11 @@ class StackPool {
     }
     ++stack.uses;
 #ifdef LIGHTNING_TSAN
+    if (::getpid() != process_) {  // after a fork ThreadSanitizer knows nothing of its parent's other fibers
+      process_ = ::getpid();
+      stack.tsan_fiber = nullptr;
+      for (Stack& other : free_) other.tsan_fiber = nullptr;
+    }
     if (stack.tsan_fiber == nullptr) stack.tsan_fiber = __tsan_create_fiber(0);
 #endif
     return stack;
@@ -181,6 +187,9 @@ class StackPool {
 
   const std::size_t guard_bytes_ = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   std::vector<Stack> free_;
+#ifdef LIGHTNING_TSAN
+  pid_t process_ = ::getpid();
+#endif
 };
 
 thread_local StackPool stack_pool;
@@ -215,7 +224,13 @@ FiberContext::FiberContext(void (*entry)(void*), void* argument) : entry_(entry)
   asan_bytes_ = kStackBytes;
 #endif
   [[maybe_unused]] auto* top = reinterpret_cast<std::uintptr_t*>(stack_ + kStackBytes);
-#if defined(__x86_64__)
+#if defined(LIGHTNING_FIBER_UCONTEXT)
+  ::getcontext(&ucontext_);
+  ucontext_.uc_stack.ss_sp = stack_;
+  ucontext_.uc_stack.ss_size = kStackBytes;
+  ucontext_.uc_link = nullptr;
+  ::makecontext(&ucontext_, +[] { start(running); }, 0);
+#elif defined(__x86_64__)
   // The six saved registers (r15 lowest, r13 and r12 hold what lightning_fiber_start calls), its address, and padding
   // that leaves the stack aligned as calls want it.
   std::uintptr_t* frame = top - 9;
@@ -231,12 +246,6 @@ FiberContext::FiberContext(void (*entry)(void*), void* argument) : entry_(entry)
   frame[10] = 0;
   frame[11] = reinterpret_cast<std::uintptr_t>(&lightning_fiber_start);
   stack_pointer_ = frame;
-#else
-  ::getcontext(&ucontext_);
-  ucontext_.uc_stack.ss_sp = stack_;
-  ucontext_.uc_stack.ss_size = kStackBytes;
-  ucontext_.uc_link = nullptr;
-  ::makecontext(&ucontext_, reinterpret_cast<void (*)()>(+[] { start(running); }), 0);
 #endif
 }
 
@@ -271,10 +280,10 @@ void FiberContext::switch_to(FiberContext& to, [[maybe_unused]] bool ends) {
 #ifdef LIGHTNING_ASAN
   __sanitizer_start_switch_fiber(ends ? nullptr : &asan_fake_stack_, to.asan_bottom_, to.asan_bytes_);
 #endif
-#if defined(__x86_64__) || defined(__aarch64__)
-  lightning_fiber_switch(&stack_pointer_, to.stack_pointer_);
-#else
+#ifdef LIGHTNING_FIBER_UCONTEXT
   ::swapcontext(&ucontext_, &to.ucontext_);
+#else
+  lightning_fiber_switch(&stack_pointer_, to.stack_pointer_);
 #endif
   arrived();
 }

@@ -6,7 +6,11 @@
 
 #include <cstddef>
 
-#if !defined(__x86_64__) && !defined(__aarch64__)
+// LIGHTNING_FIBER_UCONTEXT asks for the portable way where the fast one would do.
+#if !defined(__x86_64__) && !defined(__aarch64__) && !defined(LIGHTNING_FIBER_UCONTEXT)
+#define LIGHTNING_FIBER_UCONTEXT 1
+#endif
+#ifdef LIGHTNING_FIBER_UCONTEXT
 #include <ucontext.h>
 #endif
 
@@ -45,7 +49,7 @@ class FiberContext {
   void* asan_fake_stack_ = nullptr;
   const void* asan_bottom_ = nullptr;
   std::size_t asan_bytes_ = 0;
-#if !defined(__x86_64__) && !defined(__aarch64__)
+#ifdef LIGHTNING_FIBER_UCONTEXT
   ucontext_t ucontext_;
 #endif
 };

@@ -14,7 +14,7 @@ constexpr std::uint32_t kEvictionsPerLock = 64;  // trim() lets others in betwee
 constexpr std::uint64_t kErasesPerLock = 256;
 
 // Retired blocks are charged until freed, so the smaller the cache, the sooner they are collected.
-constexpr std::uint64_t kRetiredShareToCollect = 64;
+constexpr std::uint64_t kRetiredShareToCollect = 128;
 // With this share retired and not freed, some reader stays inside its guard: publishing more would only retire more.
 constexpr std::uint64_t kRetiredShareMax = 4;
 
@@ -151,12 +151,13 @@ bool BlockCache::Impl::evict(std::uint32_t blocks_max, Retirement& retirement) {
   if (needed <= 0) return false;
   const std::uint64_t found =
       car_.evict(static_cast<std::uint64_t>(needed), blocks_max, [&](BlockSlot& slot, bool last_chance) {
-        Block& block = *slot.block_.load(std::memory_order_relaxed);
-        if ((block.pins_.load(std::memory_order_relaxed) & ~Block::kCachePin) != 0) return Car::Verdict::kPinned;
-        if (block.referenced_.load(std::memory_order_relaxed) && !last_chance) {
-          block.referenced_.store(false, std::memory_order_relaxed);
+        mutex_.assert_held();
+        if (slot.referenced_.load(std::memory_order_relaxed) && !last_chance) {
+          slot.referenced_.store(false, std::memory_order_relaxed);
           return Car::Verdict::kReferenced;
         }
+        const Block& block = *slot.block_.load(std::memory_order_relaxed);
+        if ((block.pins_.load(std::memory_order_relaxed) & ~Block::kCachePin) != 0) return Car::Verdict::kPinned;
         take_out(slot, retirement);
         ++evictions_;
         return Car::Verdict::kEvicted;
@@ -170,6 +171,7 @@ bool BlockCache::Impl::publish(BlockSlot& slot, Block& block) {
   if (car_.pool_bytes() != pool_before)
     budget_.charge(base::MemoryOwner::kBlocks, static_cast<std::int64_t>(car_.pool_bytes() - pool_before));
   block.pins_.fetch_add(Block::kCachePin, std::memory_order_relaxed);
+  slot.referenced_.store(false, std::memory_order_relaxed);  // may be left from a reader of the block before
   slot.block_.store(&block, std::memory_order_release);
   return true;
 }

@@ -42,15 +42,14 @@ class Block {
   // Callers' pins, plus kCachePin from insert() until no reader can find the block any more. Freed at zero.
   std::atomic<std::uint32_t> pins_{0};
   static constexpr std::uint32_t kCachePin = 1u << 31;
-  std::atomic<bool> referenced_{false};  // found since the clock's hand last passed
   std::uint32_t size_ = 0;
   Block* next_retired_ = nullptr;
   void* cache_ = nullptr;  // BlockCache::Impl
 };
 static_assert(sizeof(Block) <= Block::kHeaderBytes);
 
-// Where a table finds one of its blocks. One atomic pointer for readers; the rest belongs to the cache, under its lock.
-// Stays at its address until BlockCache::erase().
+// Where a table finds one of its blocks: 16 bytes, of which a hit needs no more. Stays at its address until
+// BlockCache::erase().
 class BlockSlot {
  public:
   BlockSlot() = default;
@@ -59,7 +58,8 @@ class BlockSlot {
   friend class BlockCache;
   friend class Car;
   std::atomic<Block*> block_{nullptr};
-  std::uint32_t node_ = 0;  // membership in the replacement lists, which outlives the block; 0: none
+  std::atomic<bool> referenced_{false};  // found since the clock's hand last passed
+  std::uint32_t node_ = 0;               // membership in the replacement lists, which outlives the block; 0: none
 };
 
 class BlockCache {
@@ -78,8 +78,8 @@ class BlockCache {
   Block* find(BlockSlot& slot) {
     Block* block = slot.block_.load(std::memory_order_acquire);
     if (block == nullptr) return nullptr;
-    // Read first: a hot block's line stays shared among the cores.
-    if (!block->referenced_.load(std::memory_order_relaxed)) block->referenced_.store(true, std::memory_order_relaxed);
+    // Read first: the line stays shared among the cores.
+    if (!slot.referenced_.load(std::memory_order_relaxed)) slot.referenced_.store(true, std::memory_order_relaxed);
     add(thread_counters_[base::thread_slot()].hits, std::uint64_t{1});
     return block;
   }

@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "support/child_process.h"
+
 namespace lightning::base {
 namespace {
 
@@ -234,6 +236,21 @@ TEST(FiberScheduler, KillStopsEveryFiberForEver) {
     survivor.unlock();
     EXPECT_FALSE(in_simulation());
   }
+}
+
+TEST(FiberScheduler, DeathsInAChildProcessLeaveNothingBehind) {
+  for (int batch = 0; batch < 3; ++batch)
+    EXPECT_TRUE(testing_support::passes_in_child([&] {
+      for (std::uint64_t seed = 0; seed < 20; ++seed) {
+        FiberScheduler world(seed);
+        EXPECT_EQ(world.run([] {
+          const std::vector<char> lost(1 << 20, 'x');
+          FiberScheduler::current()->kill_world();
+        }),
+                  WorldEnd::kKilled);
+      }
+    }));
+  EXPECT_FALSE(testing_support::passes_in_child([] { ::_exit(3); }));
 }
 
 TEST(FiberScheduler, GoesOnWithANewWorldAfterDeath) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/fiber.h"
 #include "base/slab.h"
 
 namespace lightning::cache {
@@ -461,6 +462,39 @@ TEST_F(BlockCacheTest, SurvivesEverythingAtOnce) {
   EXPECT_EQ(cache_->counters().pinned_bytes, 0u);
   cache_->trim();
   expect_within_capacity();
+}
+
+// Slots of counters and epochs are a fiber's own, and nothing depends on addresses.
+TEST(BlockCacheOnFibers, TheSameSeedGivesTheSameRun) {
+  const auto run = [](std::uint64_t seed) {
+    std::string trace;
+    base::FiberScheduler world(seed);
+    const auto end = world.run([&trace] {
+      base::MemoryBudget budget(kMiB);
+      base::EpochDomain epochs;
+      BlockCache cache(budget, epochs);
+      {
+        Table table(cache, 200);
+        std::vector<base::Thread> fibers;
+        for (std::uint64_t f = 0; f < 3; ++f) {
+          fibers.push_back(base::Thread::spawn("reader", [&, f] {
+            for (std::uint64_t i = 0; i < 300; ++i) {
+              table.read((i * i + 31 * f) % 200);
+              if (i % 50 == 0) cache.trim();
+            }
+          }));
+        }
+        for (base::Thread& fiber : fibers) fiber.join();
+        const auto counters = cache.counters();
+        EXPECT_EQ(counters.pinned_bytes, 0u);
+        EXPECT_GE(counters.hits + counters.misses, 900u);
+        trace = std::to_string(counters.hits) + " hits, " + std::to_string(counters.evictions) + " evictions";
+      }
+    });
+    EXPECT_EQ(end, base::WorldEnd::kFinished) << world.report();
+    return trace;
+  };
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) EXPECT_EQ(run(seed), run(seed)) << "seed " << seed;
 }
 
 }  // namespace
