@@ -92,7 +92,6 @@ SimulatedContent::~SimulatedContent() {
     std::free(bytes_);
 }
 
-// Memory beyond size_ is always zero.
 void SimulatedContent::reserve(std::uint64_t size) {
   if (size <= capacity_) return;
   const std::uint64_t capacity = std::max<std::uint64_t>({size, capacity_ * 2, 1024});
@@ -101,13 +100,13 @@ void SimulatedContent::reserve(std::uint64_t size) {
     bytes = static_cast<char*>(std::malloc(capacity));
     if (bytes == nullptr) throw std::bad_alloc();
     std::memcpy(bytes, bytes_, size_);
+    written_end_ = size_;
     ::munmap(bytes_, capacity_);
     mapped_ = false;
   } else {
     bytes = static_cast<char*>(std::realloc(bytes_, capacity));  // moves pages, not bytes, where it is large
     if (bytes == nullptr) throw std::bad_alloc();
   }
-  std::memset(bytes + size_, 0, capacity - size_);
   bytes_ = bytes;
   capacity_ = capacity;
 }
@@ -118,11 +117,23 @@ void SimulatedContent::allocate(std::uint64_t size) {
         ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapping == MAP_FAILED) throw std::bad_alloc();
     bytes_ = static_cast<char*>(mapping);
-    capacity_ = size;
+    capacity_ = size_ = size;
     mapped_ = true;
   }
+  grow_with_zeros(size);
+}
+
+void SimulatedContent::grow_with_zeros(std::uint64_t size) {
+  if (size <= size_) return;
   reserve(size);
-  size_ = std::max(size_, size);
+  std::memset(bytes_ + size_, 0, size - size_);
+  size_ = written_end_ = size;
+}
+
+void SimulatedContent::read(std::uint64_t offset, std::span<char> into) const {
+  const std::uint64_t written = std::min<std::uint64_t>(std::max(written_end_, offset) - offset, into.size());
+  if (written > 0) std::memcpy(into.data(), bytes_ + offset, written);
+  if (written < into.size()) std::memset(into.data() + written, 0, into.size() - written);
 }
 
 // --- writing and syncing ------------------------------------------------------------------------------------------
@@ -171,8 +182,10 @@ void SimulatedContent::write(std::uint64_t offset, std::string_view bytes) {
   const std::uint64_t overwritten_end = std::min(end, durable_size_);
   for (std::uint64_t at = offset; at < overwritten_end; at = (at / kSectorBytes + 1) * kSectorBytes)
     remember(at / kSectorBytes, /*dirty=*/true);
+  if (offset > size_) grow_with_zeros(offset);
   std::memcpy(bytes_ + offset, bytes.data(), bytes.size());
   size_ = std::max(size_, end);
+  written_end_ = std::max(written_end_, end);
 }
 
 void SimulatedContent::sync() {
@@ -223,18 +236,20 @@ void SimulatedContent::cut_power(PowerCut& cut) {
   old_.clear();
 
   const std::uint64_t size = durable_size_ + cut.prefix(size_ - durable_size_);
-  for (std::uint64_t at = durable_size_; at < size;) {
-    const std::uint64_t piece = std::min((at / kSectorBytes + 1) * kSectorBytes, size) - at;
+  const std::uint64_t touched = std::min(size, written_end_);  // beyond, every fate is zeros
+  for (std::uint64_t at = durable_size_; at < touched;) {
+    const std::uint64_t piece = std::min((at / kSectorBytes + 1) * kSectorBytes, touched) - at;
     apply_fate(cut.sector(), bytes_ + at, kZeroSector, piece, cut.dice());
     at += piece;
   }
-  std::memset(bytes_ + size, 0, size_ - size);
   size_ = durable_size_ = size;
+  written_end_ = std::min(written_end_, size);
 }
 
 void SimulatedContent::damage(std::uint64_t offset, std::string_view bytes) {
   for (std::uint64_t i = 0; i < bytes.size() && offset + i < size_; ++i) {
     bytes_[offset + i] = bytes[i];
+    written_end_ = std::max(written_end_, offset + i + 1);
     const std::uint64_t sector = (offset + i) / kSectorBytes;
     if (sector < undo_of_.size() && undo_of_[sector] != 0)
       old_bytes(undo_of_[sector] - 1)[(offset + i) % kSectorBytes] = bytes[i];
@@ -245,12 +260,12 @@ void SimulatedContent::damage_size(std::uint64_t size) {
   if (size < size_) {
     for (std::size_t i = undo_.size(); i-- > 0;)
       if (undo_[i].sector * kSectorBytes >= size) forget(i);
-    std::memset(bytes_ + size, 0, size_ - size);
-  } else {
-    reserve(size);
   }
-  if (durable_size_ == size_ || durable_size_ > size) durable_size_ = size;
+  const bool was_durable = durable_size_ == size_;
+  grow_with_zeros(size);
+  if (was_durable || durable_size_ > size) durable_size_ = size;
   size_ = size;
+  written_end_ = std::min(written_end_, size);
 }
 
 }  // namespace lightning::env

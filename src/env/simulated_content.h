@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -64,6 +65,8 @@ class SimulatedContent {
   SimulatedContent& operator=(const SimulatedContent&) = delete;
 
   const char* data() const { return bytes_; }
+  // The bytes from `offset` on; all of them lie within the file. Does not touch memory that was never written.
+  void read(std::uint64_t offset, std::span<char> into) const;
   char* data() { return bytes_; }
   std::uint64_t size() const { return size_; }
   std::uint64_t durable_size() const { return durable_size_; }
@@ -97,6 +100,7 @@ class SimulatedContent {
     bool dirty;  // else lost by a failed sync: the disk will never get it
   };
   void reserve(std::uint64_t size);
+  void grow_with_zeros(std::uint64_t size);
   void remember(std::uint64_t sector, bool dirty);
   void forget(std::size_t index);
   char* old_bytes(std::size_t index) { return old_.data() + index * kSectorBytes; }
@@ -104,7 +108,8 @@ class SimulatedContent {
 
   char* bytes_ = nullptr;
   std::uint64_t size_ = 0, capacity_ = 0, durable_size_ = 0;
-  bool mapped_ = false;  // bytes_ came from mmap, not malloc
+  std::uint64_t written_end_ = 0;  // from here to size_, all is zero and was never touched
+  bool mapped_ = false;            // bytes_ came from mmap, not malloc
   std::vector<Undo> undo_;
   std::vector<char> old_;               // kSectorBytes per undo_ entry
   std::vector<std::uint32_t> undo_of_;  // by sector: index into undo_ + 1, or 0; as long as was needed

@@ -58,9 +58,9 @@ enum class CrashMode : std::uint8_t { kRandom, kDropAll, kKeepAll };
 // The nth call that matches fails, counted from when the fault was added; a sticky one makes all later ones fail too.
 // A failing write has written some of its bytes. A failing sync loses for ever what it should have written.
 struct Fault {
-  std::optional<IoKind> kind;           // none: any
-  std::optional<FileClass> file_class;  // none: any
-  std::string path_part;                // of the path, if not empty
+  std::optional<IoKind> kind{};           // none: any
+  std::optional<FileClass> file_class{};  // none: any
+  std::string path_part{};                // of the path, if not empty
   std::uint64_t nth = 1;
   bool sticky = false;
   int os_error = 5;  // EIO
@@ -81,7 +81,7 @@ struct SimulatedDiskOptions {
   std::chrono::nanoseconds io_latency{0}, sync_latency{0};
 
   // Planted bugs, for tests that show such bugs are found: syncs that do nothing and say they did.
-  std::vector<FileClass> ignored_syncs;
+  std::vector<FileClass> ignored_syncs{};
   bool ignore_directory_syncs = false;
 };
 

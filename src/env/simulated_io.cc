@@ -1,7 +1,6 @@
 // What every call of the simulated file system goes through, the contents of open files, and the ends of a process.
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "base/hash.h"
 #include "base/sync.h"
@@ -120,7 +119,7 @@ Status SimulatedFileSystem::read(const Handle& handle, std::uint64_t offset, std
     const SimulatedContent& content = open->node->content;
     if (offset > content.size() || into.size() > content.size() - offset)
       return short_file_error(handle.path, offset, into.size(), content.size());
-    if (!into.empty()) std::memcpy(into.data(), content.data() + offset, into.size());
+    content.read(offset, into);
     return {};
   }();
   LIGHTNING_TRY(leave(entered, io));
