@@ -48,8 +48,9 @@ struct LightningDbConfig {
   WalSyncMode wal_sync_mode = WalSyncMode::kAsync;
   // For kPeriodic: longest time between acknowledgement and disk. Range 1 ms .. 60 s.
   std::chrono::milliseconds wal_sync_interval{100};
-  // Size of one preallocated log segment. Bytes; range 1 MiB .. 1 GiB.
-  std::uint64_t wal_segment_bytes = 64ull << 20;
+  // Size of one preallocated log segment; the one in use and the next are held in memory. Bytes; range 1 MiB .. 1 GiB;
+  // 0 = by the budget (1/32, 1 .. 64 MiB).
+  std::uint64_t wal_segment_bytes = 0;
   // The log is kept below this by flushing the keyspace that holds the oldest segment. Bytes; range: two
   // segments .. 1 TiB; 0 = eight segments or four memtables, whichever is more.
   std::uint64_t wal_bytes_max = 0;

@@ -97,7 +97,8 @@ constexpr Setting kSettings[] = {
                               "operating system decides"),
     duration<&C::wal_sync_interval>("wal_sync_interval", 1, 60'000, kNeverZero,
                                     "with wal_sync_mode periodic: longest time between acknowledgement and disk"),
-    size<&C::wal_segment_bytes>("wal_segment_bytes", kMiB, kGiB, kNeverZero, "size of one preallocated log segment"),
+    size<&C::wal_segment_bytes>("wal_segment_bytes", kMiB, kGiB, "auto",
+                                "size of one preallocated log segment; auto: 1/32 of the budget, 1 to 64 MiB"),
     size<&C::wal_bytes_max>("wal_bytes_max", 2 * kMiB, kTiB, "auto",
                             "bound of the whole log, kept by flushing what holds the oldest segment; at least two "
                             "segments; auto: eight segments or four memtables"),

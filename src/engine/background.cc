@@ -8,13 +8,14 @@ namespace lightning::engine {
 
 // --- sealing ------------------------------------------------------------------------------------------------------
 
-bool Engine::seal(Tree& tree) {
+bool Engine::seal(Tree& tree, std::uint64_t bytes) {
   {
     const WriteGate::Closure closed(gate_);
-    // Another writer may have sealed it while we waited for the gate.
-    if (tree.active().empty() || tree.dropped.load()) return false;
+    // Several writers may have found it full; the first was here before us.
+    if (tree.dropped.load() || tree.active().memory_bytes() < bytes) return false;
     if (!tree.seal(wal_->last_reserved())) return false;
   }
+  cache_->trim();   // the sealed memtable keeps its memory, the next one takes more
   update_pressure();
   schedule_flush(tree);
   return true;

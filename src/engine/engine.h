@@ -131,7 +131,6 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status check_writable();
   Status hold_back(std::uint64_t bytes);        // back-pressure
   void publish(Sequence sequence);
-  void after_write(Tree& tree);
   void fail_writes(const Error& error);
 
   // --- read.cc
@@ -146,7 +145,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
                     bool fill_cache);
 
   // --- background.cc
-  bool seal(Tree& tree);                        // closes the gate; true if something was sealed
+  // Closes the gate and seals the active memtable if it holds anything, and at least `bytes`. True if it did.
+  bool seal(Tree& tree, std::uint64_t bytes = 0);
   void seal_for_log_space();
   void schedule_flush(Tree& tree);
   void run_flush(const TreePtr& tree);

@@ -19,6 +19,8 @@ LightningDbConfig resolve(LightningDbConfig config) {
   const env::MachineLimits machine = env::machine_limits();
   if (config.cache_size == 0) config.cache_size = std::clamp<std::uint64_t>(machine.memory_bytes / 4, 8 * kMiB, 1ull << 40);
   if (config.memtable_bytes == 0) config.memtable_bytes = std::clamp<std::uint64_t>(config.cache_size / 8, 4 * kMiB, 64 * kMiB);
+  if (config.wal_segment_bytes == 0)
+    config.wal_segment_bytes = std::clamp<std::uint64_t>(config.cache_size / 32 / kMiB * kMiB, kMiB, 64 * kMiB);
   if (config.wal_bytes_max == 0)
     config.wal_bytes_max = std::max(8 * config.wal_segment_bytes, config.memtables_max * config.memtable_bytes);
   if (config.flush_threads == 0) config.flush_threads = 1;

@@ -73,7 +73,12 @@ Result<Sequence> Engine::commit(std::string_view payload, std::uint32_t operatio
     return std::move(durable).error();
   }
   publish(ticket.last_sequence);
-  if (fullest != nullptr) [[unlikely]] after_write(*fullest);
+  if (fullest != nullptr) [[unlikely]] seal(*fullest, memtable_limit());
+  // The log's length changes rarely and costs a lock to ask for: once in a few hundred operations is often enough.
+  constexpr Sequence kOperationsPerLook = 256;
+  if (ticket.first_sequence / kOperationsPerLook != (ticket.last_sequence + 1) / kOperationsPerLook &&
+      wal_->live_bytes() >= config_.wal_bytes_max) [[unlikely]]
+    seal_for_log_space();
   return ticket.last_sequence;
 }
 
@@ -100,8 +105,7 @@ Status Engine::write_one(const Keyspace& keyspace, format::EntryType type, std::
   const auto apply = [&](Sequence sequence) -> Tree* {
     memtable::MemTable& memtable = tree->active();
     memtable.add({key, sequence, type, value});
-    const bool full = memtable.memory_bytes() >= memtable_limit() || wal_->live_bytes() >= config_.wal_bytes_max;
-    return full ? tree : nullptr;
+    return memtable.memory_bytes() >= memtable_limit() ? tree : nullptr;
   };
   LIGHTNING_TRY(commit(encoded.bytes(), 1, durability, prepare, apply));
   counters_.add(type == format::EntryType::kPut ? Counter::kPuts : Counter::kErases);
@@ -157,7 +161,6 @@ Result<Sequence> Engine::write(std::string_view batch, std::uint32_t operations,
       if (tree->active().memory_bytes() >= memtable_limit()) full = tree;
       user_bytes += operation.key.size() + operation.value.size();
       puts += operation.type == format::EntryType::kPut ? 1 : 0;
-      if (full == nullptr && wal_->live_bytes() >= config_.wal_bytes_max) full = tree;
     }
     return full;
   };
@@ -187,11 +190,6 @@ void Engine::publish(Sequence sequence) {
   Sequence seen = visible_.load(std::memory_order_relaxed);
   while (seen < sequence && !visible_.compare_exchange_weak(seen, sequence, std::memory_order_release, std::memory_order_relaxed)) {
   }
-}
-
-void Engine::after_write(Tree& tree) {
-  if (tree.active().memory_bytes() >= memtable_limit()) seal(tree);
-  if (wal_->live_bytes() >= config_.wal_bytes_max) seal_for_log_space();
 }
 
 void Engine::fail_writes(const Error& error) {
