@@ -1,9 +1,9 @@
 // A file system of strings, for tests that cut, flip and swap bytes of a table by the thousand.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "env/env.h"
@@ -18,8 +18,8 @@ class MemoryFiles final : public env::FileSystem {
 
   // Reads are counted, and those of bytes [flip_at] give one wrong bit while flips_left is above 0.
   struct Log {
-    std::uint64_t reads = 0, read_many_calls = 0, prefetched_bytes = 0, prefetches = 0;
-    std::uint64_t flip_at = 0, flips_left = 0;
+    std::atomic<std::uint64_t> reads = 0, read_many_calls = 0, prefetched_bytes = 0, prefetches = 0;
+    std::atomic<std::uint64_t> flip_at = 0, flips_left = 0;
     bool fail_reads = false;
   };
   const std::shared_ptr<Log> log = std::make_shared<Log>();
