@@ -424,18 +424,18 @@ Status Engine::recover_from_background_error() {
 // Sets how much writers are held back, from how far flushes and compactions are behind.
 void Engine::update_pressure() {
   double worst = 0;
-  bool wait = false;
+  Wait wait = Wait::kNone;
   for (const TreePtr& tree : all_trees()) {
     const PinnedView view = tree->pin_view();
     const std::size_t runs = view->version->levels[0].size();
     const double span = std::max(1.0, static_cast<double>(config_.level0_stop_trigger) - config_.level0_slowdown_trigger);
     if (runs >= config_.level0_slowdown_trigger)
       worst = std::max(worst, (static_cast<double>(runs) - config_.level0_slowdown_trigger + 1) / span);
-    wait = wait || runs >= config_.level0_stop_trigger;
+    if (runs >= config_.level0_stop_trigger) wait = Wait::kLevel0;
     // One sealed memtable is normal. The last place is only taken slowly.
     const std::size_t sealed = view->sealed.size();
     if (sealed + 2 >= config_.memtables_max && sealed > 1) worst = std::max(worst, 0.1);
-    wait = wait || sealed + 1 >= config_.memtables_max;
+    if (sealed + 1 >= config_.memtables_max) wait = Wait::kMemTables;
   }
   // Between nothing and 64 us per KiB: from 16 MiB/s and more down to 16 KiB/ms at the brink.
   delay_ns_per_kib_.store(static_cast<std::uint32_t>(64'000 * worst * worst), std::memory_order_relaxed);

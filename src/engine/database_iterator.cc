@@ -89,8 +89,10 @@ void DatabaseIterator::seek_to_last() {
 
 void DatabaseIterator::seek(std::string_view target) {
   if (!usable()) return;
+  const std::uint64_t begun_ns = engine_->begin_timing();
   entries_->seek(below_lower(target) ? std::string_view(*lower_) : target, at_);
   find_forward(false);
+  engine_->end_seek(begun_ns);
 }
 
 void DatabaseIterator::seek_for_prev(std::string_view target) {

@@ -97,6 +97,11 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   // For iterators.
   void count(Counter counter, std::uint64_t amount) { counters_.add(counter, amount); }
+  // The time now if this call is one of those whose latency is measured, else 0.
+  std::uint64_t begin_timing() { return config_.enable_statistics && counters_.sample() ? env_.clock.monotonic_ns() : 0; }
+  void end_seek(std::uint64_t begun_ns) {
+    if (begun_ns != 0) latencies_.seek.record(env_.clock.monotonic_ns() - begun_ns);
+  }
 
  private:
   Engine(env::Env& env, std::string path, const LightningDbConfig& config, Access access);
@@ -139,6 +144,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   enum class Lookup : std::uint8_t { kFound, kAbsent, kMiss };
   Lookup find_in_memory(const ReadView& view, std::string_view key, Sequence at, Found& found);
   Result<bool> find_with_io(const ReadView& view, std::string_view key, Sequence at, bool fill_cache, Found& found);
+  void count_filters(const Found& found);
   void pin_found(const ReadView& view, const Found& found, PinnedValue& value);
   void prefetch(const ReadView& view, std::span<const std::string_view> keys) const;
   void load_missing(const ReadView& view, std::span<const std::string_view> keys, std::span<const std::size_t> missing, Sequence at,
@@ -188,7 +194,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::atomic<bool> closing_{false};
   std::atomic<bool> writes_stopped_{false};
   std::atomic<std::uint32_t> delay_ns_per_kib_{0};   // back-pressure: 0 nearly always
-  std::atomic<bool> must_wait_{false};               // a hard limit is reached
+  enum class Wait : std::uint8_t { kNone, kMemTables, kLevel0 };
+  std::atomic<Wait> must_wait_{Wait::kNone};         // a hard limit is reached
   std::atomic<std::uint64_t> owed_delay_ns_{0};      // delays too short to sleep for, saved up
 
   SnapshotList snapshots_;

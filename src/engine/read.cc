@@ -10,6 +10,7 @@ struct Engine::Found {
   std::string_view value;
   cache::Block* block = nullptr;   // null: in a memtable of the view
   bool block_pinned = false;
+  std::uint32_t filter_checks = 0, filter_negatives = 0;
 };
 
 Sequence Engine::sequence_for(const Snapshot* snapshot) const { return snapshot != nullptr ? snapshot->sequence() : visible(); }
@@ -35,6 +36,8 @@ Engine::Lookup Engine::find_in_memory(const ReadView& view, std::string_view key
   sstable::TableLookup lookup;
   const auto look = [&](const manifest::TableHandle& table) {
     const auto answer = table.table->find_cached(key, hash, at, lookup);
+    ++found.filter_checks;
+    found.filter_negatives += lookup.filtered ? 1 : 0;
     if (answer == sstable::Table::Cached::kFound) {
       found.type = lookup.type;
       found.value = lookup.value;
@@ -92,10 +95,14 @@ Result<bool> Engine::find_with_io(const ReadView& view, std::string_view key, Se
   return false;
 }
 
+void Engine::count_filters(const Found& found) {
+  if (found.filter_checks != 0) counters_.add(Counter::kFilterChecks, found.filter_checks);
+  if (found.filter_negatives != 0) counters_.add(Counter::kFilterNegatives, found.filter_negatives);
+}
+
 Result<bool> Engine::get(const Keyspace& keyspace, std::string_view key, std::string& value, const ReadOptions& options) {
   LIGHTNING_ASSIGN(const Tree* tree, tree_of(keyspace));
-  const bool timed = config_.enable_statistics && counters_.sample();
-  const std::uint64_t start = timed ? env_.clock.monotonic_ns() : 0;
+  const std::uint64_t start = begin_timing();
   counters_.add(Counter::kGets);
   bool present = false;
   PinnedView pinned;
@@ -106,6 +113,7 @@ Result<bool> Engine::get(const Keyspace& keyspace, std::string_view key, std::st
     at = sequence_for(options.snapshot);
     Found found;
     const Lookup answer = find_in_memory(view, key, at, found);
+    count_filters(found);
     if (answer == Lookup::kMiss) {
       view.pin();
       pinned.reset(&view);
@@ -125,7 +133,7 @@ Result<bool> Engine::get(const Keyspace& keyspace, std::string_view key, std::st
     counters_.add(Counter::kGetHits);
     counters_.add(Counter::kUserBytesRead, key.size() + value.size());
   }
-  if (timed) latencies_.get.record(env_.clock.monotonic_ns() - start);
+  if (start != 0) latencies_.get.record(env_.clock.monotonic_ns() - start);
   return present;
 }
 
@@ -158,8 +166,7 @@ Status Engine::multi_get(const Keyspace& keyspace, std::span<const std::string_v
     return Error(ErrorCode::kInvalidArgument, std::to_string(keys.size()) + " keys, but room for " + std::to_string(values.size()) + " values");
   LIGHTNING_ASSIGN(const Tree* tree, tree_of(keyspace));
   for (PinnedValue& value : values) value.reset();
-  const bool timed = config_.enable_statistics && counters_.sample();
-  const std::uint64_t start = timed ? env_.clock.monotonic_ns() : 0;
+  const std::uint64_t start = begin_timing();
   counters_.add(keys.size() == 1 ? Counter::kGets : Counter::kMultiGets, keys.size());
 
   PinnedView pinned;
@@ -174,6 +181,7 @@ Status Engine::multi_get(const Keyspace& keyspace, std::span<const std::string_v
     for (std::size_t i = 0; i < keys.size(); ++i) {
       Found found;
       const Lookup answer = find_in_memory(view, keys[i], at, found);
+      count_filters(found);
       if (answer == Lookup::kFound) pin_found(view, found, values[i]);
       if (answer == Lookup::kMiss) missing.push_back(i);
     }
@@ -196,7 +204,7 @@ Status Engine::multi_get(const Keyspace& keyspace, std::span<const std::string_v
   }
   counters_.add(Counter::kGetHits, hits);
   counters_.add(Counter::kUserBytesRead, bytes);
-  if (timed) latencies_.get.record((env_.clock.monotonic_ns() - start) / keys.size());
+  if (start != 0) latencies_.get.record((env_.clock.monotonic_ns() - start) / keys.size());
   return {};
 }
 

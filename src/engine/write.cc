@@ -54,7 +54,7 @@ template <class Prepare, class Apply>
 Result<Sequence> Engine::commit(std::string_view payload, std::uint32_t operations, Durability durability, Prepare prepare, Apply apply) {
   if (closed_.load(std::memory_order_relaxed) || access_ == Access::kReadOnly || writes_stopped_.load(std::memory_order_relaxed)) [[unlikely]]
     LIGHTNING_TRY(check_writable());
-  if (must_wait_.load(std::memory_order_relaxed) || delay_ns_per_kib_.load(std::memory_order_relaxed) != 0) [[unlikely]]
+  if (must_wait_.load(std::memory_order_relaxed) != Wait::kNone || delay_ns_per_kib_.load(std::memory_order_relaxed) != 0) [[unlikely]]
     LIGHTNING_TRY(hold_back(payload.size()));
 
   const bool sync = durability == Durability::kSync || (durability == Durability::kDefault && config_.wal_sync_mode == WalSyncMode::kSync);
@@ -94,8 +94,7 @@ Status Engine::write_one(const Keyspace& keyspace, format::EntryType type, std::
                          Durability durability) {
   LIGHTNING_TRY(check_sizes(key, value));
   LIGHTNING_ASSIGN(Tree * tree, tree_of(keyspace));
-  const bool timed = config_.enable_statistics && counters_.sample();
-  const std::uint64_t start = timed ? env_.clock.monotonic_ns() : 0;
+  const std::uint64_t start = begin_timing();
 
   const EncodedOperation encoded({type, tree->id, key, value});
   const auto prepare = [&]() -> Status {
@@ -110,7 +109,7 @@ Status Engine::write_one(const Keyspace& keyspace, format::EntryType type, std::
   LIGHTNING_TRY(commit(encoded.bytes(), 1, durability, prepare, apply));
   counters_.add(type == format::EntryType::kPut ? Counter::kPuts : Counter::kErases);
   counters_.add(Counter::kUserBytesWritten, key.size() + value.size());
-  if (timed) latencies_.put.record(env_.clock.monotonic_ns() - start);
+  if (start != 0) latencies_.put.record(env_.clock.monotonic_ns() - start);
   return {};
 }
 
@@ -121,8 +120,7 @@ Result<Sequence> Engine::write(std::string_view batch, std::uint32_t operations,
     LIGHTNING_TRY(check_writable());
     return visible();
   }
-  const bool timed = config_.enable_statistics && counters_.sample();
-  const std::uint64_t start = timed ? env_.clock.monotonic_ns() : 0;
+  const std::uint64_t start = begin_timing();
   std::uint64_t user_bytes = 0, puts = 0;
 
   // Checks each operation, then reserves memory per tree: batches mostly write to one or two.
@@ -169,7 +167,7 @@ Result<Sequence> Engine::write(std::string_view batch, std::uint32_t operations,
   counters_.add(Counter::kPuts, puts);
   counters_.add(Counter::kErases, operations - puts);
   counters_.add(Counter::kUserBytesWritten, user_bytes);
-  if (timed) latencies_.write.record(env_.clock.monotonic_ns() - start);
+  if (start != 0) latencies_.write.record(env_.clock.monotonic_ns() - start);
   return last;
 }
 
@@ -206,17 +204,18 @@ Status Engine::hold_back(std::uint64_t bytes) {
   constexpr std::uint64_t kStepNs = 1'000'000;
   const std::uint64_t start = env_.clock.monotonic_ns();
   const auto limit_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds(config_.write_stall_timeout).count());
-  if (must_wait_.load(std::memory_order_acquire)) {
+  if (const Wait reason = must_wait_.load(std::memory_order_acquire); reason != Wait::kNone) {
     base::MutexLock lock(jobs_mutex_);
-    while (must_wait_.load(std::memory_order_acquire) && !background_error_ && !closing()) {
+    while (must_wait_.load(std::memory_order_acquire) != Wait::kNone && !background_error_ && !closing()) {
       const std::uint64_t waited = env_.clock.monotonic_ns() - start;
       if (limit_ns != 0 && waited >= limit_ns)
         return Error(ErrorCode::kStalled, "the write waited " + std::to_string(waited / 1'000'000) + " ms for flushes and compactions");
       jobs_changed_.wait_for(jobs_mutex_, std::chrono::milliseconds(100));
     }
     const std::uint64_t waited_us = (env_.clock.monotonic_ns() - start) / 1000;
-    background_.level0_stop_us.fetch_add(waited_us, std::memory_order_relaxed);
-    background_.level0_stop_count.fetch_add(1, std::memory_order_relaxed);
+    const bool flush = reason == Wait::kMemTables;
+    (flush ? background_.memtable_limit_us : background_.level0_stop_us).fetch_add(waited_us, std::memory_order_relaxed);
+    (flush ? background_.memtable_limit_count : background_.level0_stop_count).fetch_add(1, std::memory_order_relaxed);
   }
   const std::uint64_t delay = delay_ns_per_kib_.load(std::memory_order_relaxed) * bytes / 1024;
   if (delay == 0) return check_writable();

@@ -159,7 +159,8 @@ bool look_up(cache::Block& block, std::string_view key, std::uint64_t key_hash, 
 
 Table::Cached Table::find_cached(std::string_view key, std::uint64_t key_hash, Sequence at, TableLookup& result) const {
   const Impl& table = *impl_;
-  if (!table.filter_.may_contain(key_hash)) return Cached::kAbsent;
+  result.filtered = !table.filter_.may_contain(key_hash);
+  if (result.filtered) return Cached::kAbsent;
   const std::uint32_t block = table.index_.locate(key, at);
   if (block == table.blocks()) return Cached::kAbsent;
   cache::Block* const cached = table.cached(block);

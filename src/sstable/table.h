@@ -76,10 +76,7 @@ struct TableLookup {
   std::string_view value;         // inside `block`
   cache::Block* block = nullptr;  // pinned if `pinned`, else protected by the caller's epoch guard alone
   bool pinned = false;
-};
-
-struct TableStatistics {  // filled per call site; relaxed counters per thread are the engine's business
-  std::uint64_t filter_checks = 0, filter_negatives = 0, blocks_read = 0;
+  bool filtered = false;                       // absent, and it was the filter that said so
 };
 
 // An open table. Threads: any. Readers take no lock when the block is cached.
