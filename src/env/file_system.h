@@ -75,10 +75,10 @@ class LogFile {
   // offset + bytes.size() <= size().
   void write(std::uint64_t offset, std::string_view bytes) {
     if (observed_) [[unlikely]] return observed_write(offset, bytes);
-    __builtin_memcpy(data_ + offset, bytes.data(), bytes.size());
+    if (!bytes.empty()) __builtin_memcpy(data_ + offset, bytes.data(), bytes.size());
   }
   // What was stored in [offset, offset + bytes) before this call began is durable when it returns.
-  // kSyncFailed is final for this file.
+  // Nothing is said about other ranges. kSyncFailed is final for this file.
   virtual Status sync(std::uint64_t offset, std::uint64_t bytes) = 0;
   const char* data() const { return data_; }
   std::uint64_t size() const { return size_; }
@@ -110,7 +110,7 @@ class FileSystem {
   virtual Result<std::unique_ptr<RandomAccessFile>> open_random_access(const std::string& path, FileClass file_class) = 0;
   // Fails if it exists.
   virtual Result<std::unique_ptr<WritableFile>> create_writable(const std::string& path, FileClass file_class) = 0;
-  // Opens, or creates at `size` bytes of zeros.
+  // Opens what is there, whatever its size, or creates it with `size` bytes of zeros.
   virtual Result<std::unique_ptr<UpdatableFile>> open_updatable(const std::string& path, FileClass file_class, std::uint64_t size) = 0;
   // A new segment of `size` bytes, all zero, allocated, pre-faulted. Fails if it exists.
   virtual Result<std::unique_ptr<LogFile>> create_log(const std::string& path, std::uint64_t size) = 0;

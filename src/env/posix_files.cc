@@ -52,6 +52,7 @@ void PosixRandomAccessFile::prefetch(std::uint64_t offset, std::uint64_t bytes) 
 Status PosixWritableFile::append(std::string_view bytes) {
   if (poison_) return *poison_;
   if (closed_) return closed_error(path_);
+  if (bytes.empty()) return {};
   if (buffered_ + bytes.size() <= kBufferBytes) {
     if (buffer_ == nullptr) buffer_ = std::make_unique_for_overwrite<char[]>(kBufferBytes);
     std::memcpy(buffer_.get() + buffered_, bytes.data(), bytes.size());
