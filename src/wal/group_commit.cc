@@ -14,8 +14,10 @@ Status GroupCommit::wait_for_group(Sequence target) {
     if (durable() >= target) return {};
     if (cause_) return poison_error();
     if (leading_) {
-      wait_for_round(target <= covered_);
+      wait_for_round(gathering_ || target <= covered_);
     } else {
+      leading_ = true;
+      gather();
       lead(lock, round_);
     }
   }
@@ -24,21 +26,47 @@ Status GroupCommit::wait_for_group(Sequence target) {
 Status GroupCommit::run(const Round& round) {
   base::MutexLock lock(mutex_);
   while (leading_ && !cause_) wait_for_round(false);
-  if (!cause_) lead(lock, round);
+  if (!cause_) {
+    leading_ = true;
+    lead(lock, round);
+  }
   if (cause_) return poison_error();
   return {};
 }
 
-// Sleeps until the round that runs (`covered`) or the one after it has ended, or until it is time to lead the latter.
+// Sleeps until the round in progress (`covered`) or the one after it has ended, or until it is time to lead the latter.
 void GroupCommit::wait_for_round(bool covered) {
   Group& group = groups_[(generation_ + (covered ? 0 : 1)) & 1];
   ++group.waiting;
+  if (gathering_ && group.waiting + 1 >= expected_) gathered_.notify_one();
   group.wake.wait(mutex_);
   --group.waiting;
 }
 
+// Waits, as the leader, for the rest of the group.
+void GroupCommit::gather() {
+  constexpr std::uint32_t kSkipMax = 64;
+  const Group& group = groups_[generation_ & 1];
+  if (group.waiting + 1 >= expected_ || sync_ns_ == 0) return;
+  if (skip_ > 0) {
+    --skip_;
+    return;
+  }
+  const std::uint64_t end_ns = clock_.monotonic_ns() + sync_ns_ / 2;
+  gathering_ = true;
+  for (;;) {
+    const std::uint64_t now_ns = clock_.monotonic_ns();
+    if (group.waiting + 1 >= expected_ || now_ns >= end_ns) break;
+    (void)gathered_.wait_for(mutex_, std::chrono::nanoseconds(end_ns - now_ns));
+  }
+  gathering_ = false;
+  vain_ = group.waiting + 1 >= expected_ ? 0 : vain_ + 1;
+  if (vain_ > 1) skip_ = std::min(kSkipMax, 1u << std::min(vain_, 6u));
+}
+
+// Runs a round; leading_ is set.
 void GroupCommit::lead(base::MutexLock& lock, const Round& round) {
-  leading_ = true;
+  const std::uint64_t began_ns = clock_.monotonic_ns();
   const Sequence covered = covered_ = round.covers();
   lock.unlock();
   Status synced = round.sync();
@@ -50,14 +78,17 @@ void GroupCommit::lead(base::MutexLock& lock, const Round& round) {
     cause_ = std::move(synced).error();
     poisoned_.store(true, std::memory_order_release);
   }
+  const std::uint64_t took_ns = clock_.monotonic_ns() - began_ns;
+  sync_ns_ = sync_ns_ == 0 ? took_ns : sync_ns_ - sync_ns_ / 8 + took_ns / 8;
   leading_ = false;
   Group& served = groups_[generation_ & 1];
   Group& next = groups_[++generation_ & 1];
+  expected_ = 1 + served.waiting + next.waiting;
   const bool wake_served = served.waiting > 0, wake_next = next.waiting > 0, poisoned = cause_.has_value();
-  // Without the lock, or those woken would only queue up for it. The next leader first: the disk is idle.
+  // Without the lock, or those woken would only queue up for it.
   lock.unlock();
-  if (wake_next) poisoned ? next.wake.notify_all() : next.wake.notify_one();
   if (wake_served) served.wake.notify_all();
+  if (wake_next) poisoned ? next.wake.notify_all() : next.wake.notify_one();
   lock.lock();
 }
 

@@ -9,6 +9,11 @@
 //     group r+1 gathers   group r+2 gathers         each group sleeps on a condition variable of its own, so that
 //                                                   the end of a round wakes those it served and one leader
 //
+// Left to itself this settles into two halves of the threads that take turns, each round serving one half while the
+// other waits. So a leader lets its group gather: those whom the last round served are about to come back, and a short
+// wait for them is cheaper than a round of their own. It ends when as many are there as there were, at the latest after
+// half the time that a sync takes; where nobody comes back, it is tried ever more rarely.
+//
 // The first failed round poisons: nothing is retried, nothing becomes durable any more.
 //
 // Threads: any.
@@ -56,6 +61,7 @@ class GroupCommit {
  private:
   Status wait_for_group(Sequence target);
   void lead(base::MutexLock& lock, const Round& round) LIGHTNING_REQUIRES(mutex_);
+  void gather() LIGHTNING_REQUIRES(mutex_);
   void wait_for_round(bool covered) LIGHTNING_REQUIRES(mutex_);
   Error poison_error() const LIGHTNING_REQUIRES(mutex_);
 
@@ -66,7 +72,8 @@ class GroupCommit {
   std::atomic<std::uint64_t> rounds_{0};
 
   mutable base::Mutex mutex_{base::LockRank::kWalSync};
-  bool leading_ LIGHTNING_GUARDED_BY(mutex_) = false;          // a round runs or gathers
+  bool leading_ LIGHTNING_GUARDED_BY(mutex_) = false;          // a round gathers or runs
+  bool gathering_ LIGHTNING_GUARDED_BY(mutex_) = false;        // it has not begun yet
   Sequence covered_ LIGHTNING_GUARDED_BY(mutex_) = 0;          // by the round that runs
   std::uint64_t generation_ LIGHTNING_GUARDED_BY(mutex_) = 0;  // of the round that runs, or runs next
   struct Group {
@@ -74,6 +81,11 @@ class GroupCommit {
     std::uint32_t waiting = 0;
   };
   Group groups_[2];  // by generation; `waiting` is guarded by mutex_
+  base::CondVar gathered_;
+  std::uint32_t expected_ LIGHTNING_GUARDED_BY(mutex_) = 1;  // committers at work, the leader included
+  std::uint64_t sync_ns_ LIGHTNING_GUARDED_BY(mutex_) = 0;   // what a round takes, smoothed
+  std::uint32_t vain_ LIGHTNING_GUARDED_BY(mutex_) = 0;      // gatherings in a row that ended by the clock
+  std::uint32_t skip_ LIGHTNING_GUARDED_BY(mutex_) = 0;      // rounds not to gather for
   std::optional<Error> cause_ LIGHTNING_GUARDED_BY(mutex_);
 };
 

@@ -35,7 +35,7 @@ std::optional<format::FileNumber> segment_number(std::string_view name);
 struct PreparedBlock {
   std::uint32_t format_version = format::kFormatVersion;
   format::FeatureMasks features = format::kKnownFeatures;
-  format::Uid store_id, segment_uid;
+  format::Uid store_id{}, segment_uid{};
   format::FileNumber number = 0;
   format::Epoch epoch = 0;
   std::uint64_t segment_bytes = 0;
@@ -47,9 +47,9 @@ struct PreparedBlock {
 };
 
 struct StartBlock {
-  format::Uid store_id, segment_uid;
+  format::Uid store_id{}, segment_uid{};
   format::FileNumber number = 0;
-  LogPosition start;
+  LogPosition start{};
   Sequence durable = 0;
   std::uint64_t time_ns = 0;
   format::FileNumber previous = 0;  // segment of the same life before this one; 0: none
@@ -58,13 +58,13 @@ struct StartBlock {
 };
 
 struct SealBlock {
-  format::Uid segment_uid;
+  format::Uid segment_uid{};
   format::FileNumber number = 0;
   std::uint64_t end = 0;
-  LogPosition position;
+  LogPosition position{};
   Sequence durable = 0;
   std::uint64_t time_ns = 0;
-  std::optional<base::Digest> digest;  // of bytes kHeaderPageBytes .. end
+  std::optional<base::Digest> digest{};  // of bytes kHeaderPageBytes .. end
   std::uint64_t records = 0;
 };
 

@@ -24,6 +24,7 @@ struct Stop {
 struct PartialCommit {
   std::string file;
   std::uint64_t offset = 0, bytes = 0;  // of its first fragment; of all
+  format::FileNumber segment = 0;       // with its latest fragment
   RecordHeader first;
   std::string payload;
 };
@@ -164,7 +165,8 @@ bool Replayer::connects(const SegmentInfo& segment, const SegmentInfo& next) con
   if (start.life != segment.start->life) return start.life == next.number;
   if (orphan_) return start.previous == segment.number;
   if (!partial_) return start.continues == 0;
-  return start.previous == segment.number && start.continues == partial_->first.last_sequence();
+  return partial_->segment == segment.number && start.previous == segment.number &&
+         start.continues == partial_->first.last_sequence();
 }
 
 Result<Stop> Replayer::read(const SegmentInfo& segment, std::uint64_t offset) {
@@ -257,6 +259,7 @@ Result<bool> Replayer::take_fragment(const SegmentInfo& segment, const SegmentRe
              partial_->first.commit_time_ns != header.commit_time_ns) {
     return contradiction(segment, record.offset, "fragment of another commit");
   }
+  partial_->segment = segment.number;
   partial_->bytes += record_bytes(header);
   partial_->payload += payload;
   if (header.kind != RecordKind::kLast) return true;
@@ -373,7 +376,9 @@ Result<Evidence> Replayer::gather_evidence(const SegmentInfo* segment, Stop stop
     const bool same_life = segment == nullptr || later.prepared->life == life;
     if (later.start) {
       evidence.add(later.start->durable, later.path, kStartBlockOffset);
-      if (!same_life) evidence.add(later.start->start.last_sequence, later.path, kStartBlockOffset);
+      // The recovery before a life had read everything up to its start, and made it durable.
+      if (later.start->life == later.number)
+        evidence.add(later.start->start.last_sequence, later.path, kStartBlockOffset);
     }
     if (!same_life) continue;
     if (later.seal) evidence.add(later.seal->position.last_sequence, later.path, kSealBlockOffset);

@@ -26,15 +26,31 @@ Status check_supported(const PreparedBlock& prepared, const std::string& path) {
   return {};
 }
 
-// Recoveries of earlier lives cut tails; what lies behind a cut is nobody's, for ever.
-void mark_cut_tails(std::vector<SegmentInfo>& segments) {
+// Recoveries of earlier lives cut tails; what lies behind a cut is nobody's, for ever. A life whose first segment is
+// gone has released it, so what the lives before it left is in tables, or cut.
+Status mark_cut_tails(std::vector<SegmentInfo>& segments) {
   Sequence limit = std::numeric_limits<Sequence>::max();
+  format::FileNumber life = 0;  // the latest seen, going back
+  bool first_seen = true;       // of that life
   for (auto it = segments.rbegin(); it != segments.rend(); ++it) {
+    if (!it->prepared) continue;
+    if (it->prepared->life != life) {
+      if (!first_seen) limit = 0;
+      life = it->prepared->life;
+      first_seen = false;
+      it->last_of_life = true;
+    }
     it->limit = limit;
-    if (!it->start) continue;
-    it->abandoned = it->start->start.last_sequence >= limit;
-    if (it->start->life == it->number) limit = std::min(limit, it->start->start.last_sequence);
+    it->abandoned = it->start ? it->start->start.last_sequence >= limit : limit == 0;
+    if (it->number != life) continue;
+    first_seen = true;
+    if (it->start) {
+      limit = std::min(limit, it->start->start.last_sequence);
+    } else if (!it->last_of_life) {  // it was durable before the second segment was prepared
+      return corrupt("the start block of a life's first log segment does not verify", it->path, kStartBlockOffset);
+    }
   }
+  return {};
 }
 
 }  // namespace
@@ -97,7 +113,7 @@ Result<std::vector<SegmentInfo>> read_directory(env::Env& env, const std::string
     segments.push_back(std::move(*info));
   }
   std::sort(segments.begin(), segments.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
-  mark_cut_tails(segments);
+  LIGHTNING_TRY(mark_cut_tails(segments));
   return segments;
 }
 

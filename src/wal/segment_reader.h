@@ -27,6 +27,7 @@ struct SegmentInfo {
   // and this segment holds nothing else.
   Sequence limit = std::numeric_limits<Sequence>::max();
   bool abandoned = false;
+  bool last_of_life = false;
 
   std::uint64_t seed() const { return segment_seed(prepared->segment_uid); }
   // Where records can end.

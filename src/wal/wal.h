@@ -148,7 +148,7 @@ struct ReplayOptions {
   Sequence known_durable = 0;
   // Position after which replay starts and the chain is checked: the store's flushed position; commits up to
   // and including it are passed over (their chain is still checked where they are present).
-  LogPosition start;
+  LogPosition start{};
   bool verify_start_chain = true;
 };
 
