@@ -74,6 +74,7 @@ TEST(Config, RulesBetweenSettingsAreChecked) {
             std::string::npos);
 
   LightningDbConfig log;
+  log.wal_segment_bytes = 64ull << 20;
   log.wal_bytes_max = 64ull << 20;
   EXPECT_NE(error_of(log).find("wal_bytes_max = 64MiB is less than two segments"), std::string::npos);
 

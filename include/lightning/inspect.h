@@ -1,0 +1,36 @@
+// Looks into single files of a database directory, for people who want to know what is there.
+//
+// Nothing is changed, no lock is taken, a damaged file is read as far as it goes.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "lightning/result.h"
+
+namespace lightning {
+
+enum class FileKind : std::uint8_t { kTable, kLogSegment, kManifest };
+
+// One fact about the file: its kind ("table", "record", "add_table") and named values. Strings may hold any bytes.
+struct InspectedFact {
+  std::string kind;
+  std::vector<std::pair<std::string, std::variant<std::uint64_t, std::string>>> values;
+};
+
+struct InspectOptions {
+  bool entries = false;  // tables: every entry, too
+};
+
+// Gives the facts of `path` in file order; `visit` returns false to stop.
+// A table is found and verified through the manifest of the database directory that it lies in.
+// Errors: kInvalidArgument (no file of that kind by its name), kIo, kPermissionDenied, and what its reader says about
+// damage.
+Status inspect_file(FileKind kind, const std::string& path, const InspectOptions& options,
+                    const std::function<bool(const InspectedFact&)>& visit);
+
+}  // namespace lightning

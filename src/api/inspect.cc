@@ -1,0 +1,183 @@
+#include "lightning/inspect.h"
+
+#include <charconv>
+
+#include "base/epoch.h"
+#include "base/hash.h"
+#include "base/memory_budget.h"
+#include "cache/block_cache.h"
+#include "env/env.h"
+#include "manifest/manifest.h"
+#include "sstable/table.h"
+#include "wal/wal.h"
+
+namespace lightning {
+
+namespace api {
+namespace {
+
+using Visit = std::function<bool(const InspectedFact&)>;
+
+// A fact in the making: InspectedFact with a short way to add values.
+struct Fact : InspectedFact {
+  explicit Fact(std::string_view kind_name) { kind = kind_name; }
+  Fact& add(std::string_view name, std::uint64_t value) {
+    values.emplace_back(name, value);
+    return *this;
+  }
+  Fact& add(std::string_view name, std::string value) {
+    values.emplace_back(name, std::move(value));
+    return *this;
+  }
+};
+
+std::string hex_of(const auto& array) { return base::to_hex(base::as_bytes(array)); }
+
+std::string directory_of(const std::string& path) {
+  const std::size_t slash = path.find_last_of('/');
+  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// The digits of "000012.sst" or ".../tables/000012.sst".
+Result<format::FileNumber> number_of(const std::string& path) {
+  const std::size_t slash = path.find_last_of('/');
+  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  format::FileNumber number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (error != std::errc{} || end == name.data())
+    return Error(ErrorCode::kInvalidArgument, "a table's name begins with its number").at_file(path);
+  return number;
+}
+
+// --- manifest -------------------------------------------------------------------------------------------------
+
+Fact table_fact(std::string_view kind, const manifest::VersionEdit::AddTable& added) {
+  const sstable::TableMeta& meta = added.meta;
+  Fact fact(kind);
+  fact.add("keyspace", std::uint64_t{added.keyspace})
+      .add("level", std::uint64_t{added.level})
+      .add("number", meta.number);
+  fact.add("file_bytes", meta.file_bytes).add("entries", meta.entries).add("tombstones", meta.tombstones);
+  fact.add("smallest_key", meta.smallest_key).add("largest_key", meta.largest_key);
+  fact.add("smallest_sequence", meta.smallest_sequence).add("largest_sequence", meta.largest_sequence);
+  return fact.add("root", hex_of(meta.root.bytes)).add("uid", hex_of(meta.uid.bytes)), fact;
+}
+
+std::vector<Fact> facts_of(const manifest::VersionEdit& edit) {
+  std::vector<Fact> facts;
+  for (const auto& keyspace : edit.add_keyspaces)
+    facts.push_back(Fact("add_keyspace").add("id", std::uint64_t{keyspace.id}).add("name", keyspace.name));
+  for (const auto id : edit.drop_keyspaces) facts.push_back(Fact("drop_keyspace").add("id", std::uint64_t{id}));
+  for (const auto& table : edit.add_tables) facts.push_back(table_fact("add_table", table));
+  for (const auto& table : edit.drop_tables)
+    facts.push_back(Fact("drop_table")
+                        .add("keyspace", std::uint64_t{table.keyspace})
+                        .add("level", std::uint64_t{table.level})
+                        .add("number", table.number));
+  for (const auto& flushed : edit.flushed)
+    facts.push_back(Fact("flushed").add("keyspace", std::uint64_t{flushed.keyspace}).add("sequence", flushed.sequence));
+  Fact counters("counters");
+  if (edit.next_file) counters.add("next_file", *edit.next_file);
+  if (edit.next_keyspace) counters.add("next_keyspace", std::uint64_t{*edit.next_keyspace});
+  if (edit.durable) counters.add("durable", *edit.durable);
+  if (edit.epoch) counters.add("epoch", *edit.epoch);
+  if (!counters.values.empty()) facts.push_back(std::move(counters));
+  return facts;
+}
+
+Status inspect_manifest(const std::string& path, const Visit& visit) {
+  bool going = true;
+  return manifest::inspect(env::Env::real(), path, [&](std::uint64_t offset, const manifest::VersionEdit& edit) {
+    std::vector<Fact> facts = facts_of(edit);
+    going = going && visit(Fact("record").add("offset", offset).add("changes", facts.size()));
+    for (Fact& fact : facts) going = going && visit(fact);
+  });
+}
+
+// --- log ------------------------------------------------------------------------------------------------------
+
+Status inspect_segment(const std::string& path, const Visit& visit) {
+  LIGHTNING_ASSIGN(
+      const wal::SegmentFacts segment,
+      wal::inspect_segment(env::Env::real(), path, [&](const wal::RecordFacts& record) {
+        Fact fact("record");
+        fact.add("offset", record.offset).add("type", record.kind).add("payload_bytes", record.payload_bytes);
+        fact.add("first_sequence", record.first_sequence).add("operations", std::uint64_t{record.operations});
+        fact.add("durable_sequence", record.durable_sequence).add("commit_time_ns", record.commit_time_ns);
+        return visit(fact.add("chain", record.chain));
+      }));
+  Fact fact("segment");
+  fact.add("number", segment.number).add("store_id", hex_of(segment.store_id.bytes));
+  fact.add("segment_uid", hex_of(segment.segment_uid.bytes)).add("epoch", segment.epoch);
+  fact.add("start_sequence", segment.start.last_sequence).add("start_chain", segment.start.chain);
+  visit(fact.add("sealed", std::string(segment.sealed ? "yes" : "no")));
+  return {};
+}
+
+// --- table ----------------------------------------------------------------------------------------------------
+
+// What the manifest of the directory around the table's folder says about it.
+Result<std::pair<manifest::Superblock, manifest::VersionEdit::AddTable>> find_table(const std::string& path) {
+  LIGHTNING_ASSIGN(const format::FileNumber number, number_of(path));
+  const std::string directory = directory_of(path) == "." ? ".." : directory_of(directory_of(path));
+  auto superblock = manifest::read_superblock(env::Env::real(), directory);
+  if (!superblock)
+    return std::move(superblock).error().while_doing("looking for the database that the table belongs to");
+  manifest::LoadReport report;
+  LIGHTNING_ASSIGN(const manifest::State state, manifest::load(env::Env::real(), directory, *superblock, report));
+  for (const auto& [id, keyspace] : state.keyspaces)
+    for (std::uint32_t level = 0; level < keyspace.levels.size(); ++level)
+      for (const sstable::TableMeta& meta : keyspace.levels[level])
+        if (meta.number == number) return std::pair{*superblock, manifest::VersionEdit::AddTable{id, level, meta}};
+  return Error(ErrorCode::kInvalidArgument, "the manifest does not name table " + std::to_string(number))
+      .at_file(path)
+      .with_advice("the table is no longer, or not yet, part of the database");
+}
+
+Fact properties_fact(const sstable::Table::Properties& properties) {
+  Fact fact("properties");
+  fact.add("blocks", properties.blocks).add("data_stored_bytes", properties.data_stored_bytes);
+  fact.add("index_bytes", properties.index_bytes).add("filter_bytes", properties.filter_bytes);
+  fact.add("raw_key_bytes", properties.raw_key_bytes).add("raw_value_bytes", properties.raw_value_bytes);
+  fact.add("compression", static_cast<std::uint64_t>(properties.compression)).add("created_ns", properties.created_ns);
+  fact.add("format_version", std::uint64_t{properties.format_version});
+  return fact;
+}
+
+Status inspect_table(const std::string& path, const InspectOptions& options, const Visit& visit) {
+  LIGHTNING_ASSIGN(const auto found, find_table(path));
+  const auto& [superblock, added] = found;
+  base::MemoryBudget budget(64ull << 20);
+  base::EpochDomain epochs;
+  cache::BlockCache cache(budget, epochs);
+  LIGHTNING_ASSIGN(const auto table,
+                   sstable::Table::open(env::Env::real(), path, superblock.store_id, added.meta, cache, budget));
+  if (!visit(table_fact("table", added)) || !visit(properties_fact(table->properties())) || !options.entries) return {};
+  const auto it = table->iterator({.fill_cache = false});
+  for (it->seek_to_first(); it->valid(); it->next()) {
+    const format::Entry& entry = it->entry();
+    Fact fact("entry");
+    fact.add("key", std::string(entry.key)).add("sequence", entry.sequence);
+    fact.add("type", std::string(entry.type == format::EntryType::kErase ? "erase" : "put"));
+    if (!visit(fact.add("value_bytes", entry.value.size()))) return {};
+  }
+  return it->status();
+}
+
+}  // namespace
+}  // namespace api
+
+Status inspect_file(FileKind kind, const std::string& path, const InspectOptions& options,
+                    const std::function<bool(const InspectedFact&)>& visit) {
+  switch (kind) {
+    case FileKind::kTable:
+      return api::inspect_table(path, options, visit);
+    case FileKind::kLogSegment:
+      return api::inspect_segment(path, visit);
+    case FileKind::kManifest:
+      return api::inspect_manifest(path, visit);
+  }
+  return Error(ErrorCode::kInvalidArgument, "unknown kind of file");
+}
+
+}  // namespace lightning
