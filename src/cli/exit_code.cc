@@ -1,0 +1,69 @@
+#include "cli/exit_code.h"
+
+namespace lightning::cli {
+
+ExitCode exit_code_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kKeyEmpty:
+    case ErrorCode::kKeyTooLarge:
+    case ErrorCode::kValueTooLarge:
+    case ErrorCode::kBatchTooLarge:
+    case ErrorCode::kInvertedRange:
+    case ErrorCode::kConfigInvalid:
+    case ErrorCode::kInputMalformed:
+      return ExitCode::kValidation;
+
+    case ErrorCode::kDatabaseNotFound:
+    case ErrorCode::kKeyspaceNotFound:
+      return ExitCode::kNotFound;
+
+    case ErrorCode::kDatabaseExists:
+    case ErrorCode::kKeyspaceExists:
+      return ExitCode::kExists;
+
+    case ErrorCode::kKeyNotFound:
+      return ExitCode::kKeyNotFound;
+
+    case ErrorCode::kNotSupported:
+    case ErrorCode::kCancelled:
+      return ExitCode::kGeneral;
+
+    case ErrorCode::kReadOnlyDatabase:
+    case ErrorCode::kNotADatabase:
+    case ErrorCode::kClosed:
+    case ErrorCode::kLockHeld:
+    case ErrorCode::kBusy:
+    case ErrorCode::kStalled:
+    case ErrorCode::kRecoveryInterrupted:
+    case ErrorCode::kInsufficientResources:
+    case ErrorCode::kFormatUnsupported:
+    case ErrorCode::kOutOfMemory:
+    case ErrorCode::kReadOnlyMode:
+      return ExitCode::kDatabase;
+
+    case ErrorCode::kIo:
+    case ErrorCode::kNoSpace:
+    case ErrorCode::kStorageUnavailable:
+    case ErrorCode::kSyncFailed:
+      return ExitCode::kIo;
+
+    case ErrorCode::kPermissionDenied:
+      return ExitCode::kPermission;
+
+    case ErrorCode::kCorruption:
+    case ErrorCode::kTableMissing:
+    case ErrorCode::kTableCorrupt:
+    case ErrorCode::kWalMissing:
+    case ErrorCode::kWalCorrupt:
+    case ErrorCode::kManifestCorrupt:
+    case ErrorCode::kInconsistentState:
+      return ExitCode::kIntegrity;
+
+    case ErrorCode::kInternal:
+      return ExitCode::kInternal;
+  }
+  return ExitCode::kInternal;
+}
+
+}  // namespace lightning::cli

@@ -1,0 +1,130 @@
+// stats: what the database holds and how it is doing.
+
+#include "cli/bytes_text.h"
+#include "cli/commands.h"
+#include "cli/json_text.h"
+
+namespace lightning::cli {
+
+namespace {
+
+std::string bytes_text(std::uint64_t bytes) { return human_bytes(static_cast<double>(bytes)); }
+
+void add_latency(JsonText& json, std::string_view name, const LatencySummary& latency) {
+  json.begin_object(name)
+      .field("count", latency.count)
+      .field("mean_us", latency.mean_us)
+      .field("p50_us", latency.p50_us);
+  json.field("p95_us", latency.p95_us).field("p99_us", latency.p99_us).field("p999_us", latency.p999_us);
+  json.field("max_us", latency.max_us).end_object();
+}
+
+void add_counters(JsonText& json, const Statistics& s) {
+  json.field("gets", s.gets).field("get_hits", s.get_hits).field("multi_gets", s.multi_gets).field("puts", s.puts);
+  json.field("erases", s.erases).field("batches", s.batches).field("seeks", s.seeks);
+  json.field("scanned_entries", s.scanned_entries).field("bytes_written_by_user", s.bytes_written_by_user);
+  json.field("bytes_read_by_user", s.bytes_read_by_user)
+      .field("wal_bytes", s.wal_bytes)
+      .field("wal_syncs", s.wal_syncs);
+  json.field("wal_records", s.wal_records).field("flushes", s.flushes).field("flush_bytes", s.flush_bytes);
+  json.field("compactions", s.compactions).field("compaction_bytes_read", s.compaction_bytes_read);
+  json.field("compaction_bytes_written", s.compaction_bytes_written).field("tables_moved", s.tables_moved);
+  json.field("cache_hits", s.cache_hits)
+      .field("cache_misses", s.cache_misses)
+      .field("cache_evictions", s.cache_evictions);
+  json.field("filter_checks", s.filter_checks).field("filter_negatives", s.filter_negatives);
+  json.field("cache_hit_rate", s.cache_hit_rate).field("write_amplification", s.write_amplification);
+}
+
+void add_state(JsonText& json, const Statistics& s) {
+  json.begin_object("stalls");
+  json.field("memtable_limit_count", s.stalls.memtable_limit_count)
+      .field("memtable_limit_us", s.stalls.memtable_limit_us);
+  json.field("level0_slowdown_count", s.stalls.level0_slowdown_count);
+  json.field("level0_slowdown_us", s.stalls.level0_slowdown_us).field("level0_stop_count", s.stalls.level0_stop_count);
+  json.field("level0_stop_us", s.stalls.level0_stop_us).field("log_limit_count", s.stalls.log_limit_count);
+  json.field("log_limit_us", s.stalls.log_limit_us).end_object();
+
+  json.begin_object("memory").field("budget", s.memory.budget).field("blocks", s.memory.blocks);
+  json.field("filters_and_indexes", s.memory.filters_and_indexes).field("memtables", s.memory.memtables);
+  json.field("log_buffers", s.memory.log_buffers).field("pinned_blocks", s.memory.pinned_blocks).end_object();
+
+  json.begin_object("loss_window")
+      .field("bytes", s.loss_window.bytes)
+      .field("milliseconds", s.loss_window.milliseconds);
+  json.field("last_durable", s.loss_window.last_durable);
+  json.field("last_acknowledged", s.loss_window.last_acknowledged).end_object();
+}
+
+void add_keyspaces(JsonText& json, const Statistics& s) {
+  json.begin_array("keyspaces");
+  for (const KeyspaceStatistics& keyspace : s.keyspaces) {
+    json.begin_object().field("name", keyspace.name).field("memtables", keyspace.memtables);
+    json.field("memtable_bytes", keyspace.memtable_bytes).field("memtable_entries", keyspace.memtable_entries);
+    json.begin_array("levels");
+    for (const LevelStatistics& level : keyspace.levels) {
+      json.begin_object().field("level", level.level).field("tables", level.tables).field("bytes", level.bytes);
+      json.field("entries", level.entries).end_object();
+    }
+    json.end_array().end_object();
+  }
+  json.end_array();
+}
+
+std::string json_of(const Database& db, const Statistics& s) {
+  JsonText json;
+  json.begin_object().field("path", db.path());
+  add_counters(json, s);
+  add_latency(json, "get_latency", s.get_latency);
+  add_latency(json, "put_latency", s.put_latency);
+  add_latency(json, "write_latency", s.write_latency);
+  add_latency(json, "seek_latency", s.seek_latency);
+  add_latency(json, "sync_latency", s.sync_latency);
+  add_state(json, s);
+  add_keyspaces(json, s);
+  json.field("last_sequence", s.last_sequence).field("live_snapshots", s.live_snapshots);
+  json.field("bytes_on_disk", s.bytes_on_disk).field("background_error", s.background_error).end_object();
+  return json.text();
+}
+
+// For people: what is stored. Counters begin when a process opens the database, and this one only just has.
+std::string text_of(const Database& db, const Statistics& s) {
+  std::string text = "database       " + db.path() + "\n";
+  text += "on disk        " + bytes_text(s.bytes_on_disk) + "\n";
+  text += "last sequence  " + human_count(s.last_sequence) + "\n";
+  text += "memory budget  " + bytes_text(s.memory.budget) + "\n";
+  for (const KeyspaceStatistics& keyspace : s.keyspaces) {
+    text += "\nkeyspace " + escaped(keyspace.name) + "\n";
+    text += "  memtables  " + human_count(keyspace.memtable_entries) + " entries, " +
+            bytes_text(keyspace.memtable_bytes) + "\n";
+    for (const LevelStatistics& level : keyspace.levels)
+      if (level.tables > 0)
+        text += "  level " + std::to_string(level.level) + "    " + human_count(level.entries) + " entries, " +
+                bytes_text(level.bytes) + " in " + human_count(level.tables) +
+                (level.tables == 1 ? " table\n" : " tables\n");
+  }
+  if (!s.background_error.empty()) text += "\nwrites are stopped: " + s.background_error + "\n";
+  return text;
+}
+
+CommandResult stats(Context& context) {
+  LIGHTNING_ASSIGN(const Database db, context.open_for_reading());
+  const Statistics statistics = db.stats();
+  if (context.options.json) {
+    LIGHTNING_TRY(context.print(json_of(db, statistics)));
+  } else {
+    LIGHTNING_TRY(Output::standard().write(text_of(db, statistics)));
+  }
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void add_stats_command(CommandLine& line) {
+  Command command = line.add("stats", "Shows what the database holds: keyspaces, levels, sizes.",
+                             "lightning_db stats --path orders\n"
+                             "lightning_db stats --path orders --json | jq .bytes_on_disk");
+  command.runs([&line] { return stats(line.context()); });
+}
+
+}  // namespace lightning::cli

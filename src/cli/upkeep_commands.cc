@@ -1,0 +1,100 @@
+// check and compact: looking after a database.
+
+#include "cli/bytes_text.h"
+#include "cli/commands.h"
+#include "cli/json_text.h"
+#include "cli/progress.h"
+
+namespace lightning::cli {
+
+namespace {
+
+Status print_check_json(Context& context, const CheckReport& report) {
+  JsonText json;
+  json.begin_object()
+      .field("damaged", !report.findings.empty())
+      .field("tables", report.tables)
+      .field("blocks", report.blocks);
+  json.field("entries", report.entries).field("bytes", report.bytes).begin_array("findings");
+  for (const CheckFinding& finding : report.findings) {
+    const ErrorContext& where = finding.error.context();
+    json.begin_object().field("code", "LDB-" + std::to_string(static_cast<unsigned>(finding.error.code())));
+    json.field("name", name_of(finding.error.code()))
+        .field("message", finding.error.message())
+        .field("file", where.file);
+    if (where.offset != ErrorContext::kNoOffset) json.field("offset", where.offset);
+    if (!where.key_range.empty()) json.field("keys", where.key_range);
+    json.field("advice", finding.error.advice()).end_object();
+  }
+  json.end_array().end_object();
+  return context.print(json.text());
+}
+
+Status print_check_text(Context& context, const CheckReport& report) {
+  for (const CheckFinding& finding : report.findings) LIGHTNING_TRY(context.print(finding.error.to_string()));
+  const std::string looked = human_count(report.tables) + " tables, " + human_count(report.blocks) + " blocks, " +
+                             human_count(report.entries) + " entries, " +
+                             human_bytes(static_cast<double>(report.bytes));
+  return context.print(report.findings.empty() ? "no damage found (" + looked + ")"
+                                               : human_count(report.findings.size()) + " findings (" + looked + ")");
+}
+
+CommandResult check(Context& context, bool quick) {
+  LIGHTNING_ASSIGN(const Database db, context.open_for_reading());
+  Progress progress(ProgressMode::kAuto, context.options.json, "checked");
+  CheckOptions options;
+  options.full = !quick;
+  options.progress = [&](std::uint64_t done, std::uint64_t total) {
+    progress.report(0, done, total);
+    return true;
+  };
+  LIGHTNING_ASSIGN(const CheckReport report, db.check(options));
+  progress.clear();
+  LIGHTNING_TRY(context.options.json ? print_check_json(context, report) : print_check_text(context, report));
+  return report.findings.empty() ? ExitCode::kOk : ExitCode::kIntegrity;
+}
+
+CommandResult compact(Context& context, const RangeOptions& range) {
+  LIGHTNING_ASSIGN(const IterateOptions bounds, iterate_options(range));
+  LIGHTNING_ASSIGN(Database db, context.open_for_writing(false));
+  std::vector<std::string> names = db.keyspaces();
+  if (!context.options.keyspace.empty()) names = {context.options.keyspace};
+  LIGHTNING_TRY(db.flush());
+  const std::uint64_t before = db.stats().bytes_on_disk;
+  for (const std::string& name : names) {
+    LIGHTNING_ASSIGN(const Keyspace keyspace, db.keyspace(name));
+    LIGHTNING_TRY(db.compact_range(keyspace, {.start = bounds.lower_bound, .end = bounds.upper_bound}));
+  }
+  LIGHTNING_TRY(db.wait_for_background_work());
+  const std::uint64_t after = db.stats().bytes_on_disk;
+  LIGHTNING_TRY(db.close());
+  if (!context.options.json) {
+    say("compacted " + human_bytes(static_cast<double>(before)) + " to " + human_bytes(static_cast<double>(after)));
+    return ExitCode::kOk;
+  }
+  JsonText json;
+  json.begin_object().field("bytes_before", before).field("bytes_after", after).end_object();
+  LIGHTNING_TRY(context.print(json.text()));
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void add_upkeep_commands(CommandLine& line) {
+  auto quick = std::make_shared<bool>(false);
+  Command checking = line.add("check", "Verifies what is on disk. Exit status 10: damage was found.",
+                              "lightning_db check --path orders\n"
+                              "lightning_db check --path orders --quick --json");
+  checking.flag("--quick", *quick, "manifest, file sizes and table roots only, not every block");
+  checking.runs([&line, quick] { return check(line.context(), *quick); });
+
+  auto range = std::make_shared<RangeOptions>();
+  Command compacting = line.add("compact", "Rewrites tables until each range lies in one level; reclaims space.",
+                                "lightning_db compact --path orders\n"
+                                "lightning_db compact --path orders --start a --end b");
+  compacting.text("--start", range->start, "KEY", "first key, inclusive", "Range");
+  compacting.text("--end", range->end, "KEY", "last key, exclusive", "Range");
+  compacting.runs([&line, range] { return compact(line.context(), *range); });
+}
+
+}  // namespace lightning::cli

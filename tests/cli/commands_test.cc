@@ -1,0 +1,336 @@
+// lightning_db as a process: what it prints, where, and with which exit code.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "cli/support/process.h"
+
+namespace lightning::cli::testing {
+namespace {
+
+// A directory with a database in it that every test can write to.
+class Commands : public ::testing::Test {
+ protected:
+  Outcome ldb(const std::string& command, Arguments rest = {}, std::string_view input = "",
+              const Environment& environment = {}) {
+    Arguments arguments{command, "--path", db};
+    arguments.insert(arguments.end(), rest.begin(), rest.end());
+    return run(arguments, input, environment);
+  }
+  void put(const std::string& key, const std::string& value) {
+    const Outcome outcome = ldb("put", {key, value});
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  }
+
+  TempDir files;
+  const std::string db = files / "db";
+};
+
+void expect_failure(const Outcome& outcome, int exit_code, std::string_view part) {
+  EXPECT_EQ(outcome.exit_code, exit_code) << outcome.err;
+  EXPECT_NE(outcome.err.find(part), std::string::npos) << "missing \"" << part << "\" in: " << outcome.err;
+  EXPECT_EQ(outcome.out, "") << "standard output is for data";
+}
+
+// --- point commands -----------------------------------------------------------------------------------------
+
+TEST_F(Commands, PutGetDelete) {
+  put("id:7", "paid");
+  EXPECT_EQ(ldb("get", {"id:7"}).out, "paid\n");
+  EXPECT_EQ(ldb("get", {"id:7", "--json"}).out, "{\"key\":\"id:7\",\"value\":\"paid\"}\n");
+  EXPECT_EQ(ldb("get", {"id:7", "--raw"}).out, "paid");
+  EXPECT_EQ(ldb("get", {"id:7", "--hex"}).out, "70616964\n");
+  EXPECT_EQ(ldb("delete", {"id:7"}).exit_code, 0);
+  expect_failure(ldb("get", {"id:7"}), 12, "error[LDB-1017]");
+  EXPECT_EQ(ldb("delete", {"id:7"}).exit_code, 0) << "absence is no error";
+}
+
+TEST_F(Commands, BinaryKeysAndValuesGoInAndOut) {
+  put("hex:00ff", "base64:AP8B");
+  EXPECT_EQ(ldb("get", {"base64:AP8=", "--hex"}).out, "00ff01\n");
+  EXPECT_EQ(ldb("get", {"hex:00ff", "--raw"}).out, std::string("\x00\xff\x01", 3));
+  EXPECT_EQ(ldb("scan", {"--json"}).out, "{\"key_base64\":\"AP8=\",\"value_base64\":\"AP8B\"}\n");
+  EXPECT_EQ(ldb("scan", {"--escape"}).out, "\\x00\\xff\t\\x00\\xff\\x01\n");
+}
+
+TEST_F(Commands, ValuesMayComeFromStandardInput) {
+  const std::string value("a\nb\0c", 5);
+  EXPECT_EQ(ldb("put", {"k", "--value-file", "-"}, value).exit_code, 0);
+  EXPECT_EQ(ldb("get", {"k", "--raw"}).out, value);
+  expect_failure(ldb("put", {"k"}), 2, "value");
+  expect_failure(ldb("put", {"k", "v", "--value-file", "-"}), 2, "either");
+}
+
+TEST_F(Commands, EmptyAndOversizedKeysAreRefused) {
+  expect_failure(ldb("put", {"", "v"}), 5, "LDB-1002");
+  expect_failure(ldb("put", {std::string(65537, 'k'), "v"}), 5, "LDB-1003");
+  EXPECT_EQ(ldb("put", {std::string(65536, 'k'), "v"}).exit_code, 0);
+  expect_failure(ldb("put", {"hex:0", "v"}), 5, "LDB-1001");
+}
+
+TEST_F(Commands, KeyspacesAreSeparate) {
+  put("k", "default");
+  EXPECT_EQ(ldb("put", {"--keyspace", "other", "k", "other"}).exit_code, 0);
+  EXPECT_EQ(ldb("get", {"k"}).out, "default\n");
+  EXPECT_EQ(ldb("get", {"--keyspace", "other", "k"}).out, "other\n");
+  expect_failure(ldb("get", {"--keyspace", "third", "k"}), 3, "LDB-1009");
+}
+
+// --- ranges -------------------------------------------------------------------------------------------------
+
+TEST_F(Commands, ScanWalksRangesBothWays) {
+  for (const char* key : {"a1", "a2", "b1", "b2", "c1"}) put(key, "v");
+  EXPECT_EQ(ldb("scan", {"--keys-only"}).out, "a1\na2\nb1\nb2\nc1\n");
+  EXPECT_EQ(ldb("scan", {"--prefix", "b"}).out, "b1\tv\nb2\tv\n");
+  EXPECT_EQ(ldb("scan", {"--start", "a2", "--end", "b2", "--keys-only"}).out, "a2\nb1\n");
+  EXPECT_EQ(ldb("scan", {"--reverse", "--limit", "2", "--keys-only"}).out, "c1\nb2\n");
+  EXPECT_EQ(ldb("scan", {"--start", "b", "--end", "b"}).out, "");
+  EXPECT_EQ(ldb("count").out, "5\n");
+  EXPECT_EQ(ldb("count", {"--prefix", "a", "--json"}).out, "{\"count\":2}\n");
+  expect_failure(ldb("scan", {"--start", "z", "--end", "a"}), 5, "LDB-1006");
+  expect_failure(ldb("count", {"--start", "z", "--end", "a"}), 5, "LDB-1006");
+}
+
+TEST_F(Commands, AClosedPipeEndsQuietly) {
+  std::string lines;
+  for (int i = 0; i < 50'000; ++i)
+    lines += "{\"key\":\"" + std::to_string(i) + "\",\"value\":\"" + std::string(50, 'x') + "\"}\n";
+  ASSERT_EQ(ldb("import", {}, lines).exit_code, 0);
+  for (const char* command : {"scan", "export", "export --format csv"}) {
+    const Outcome outcome =
+        run_shell(std::string("$LDB ") + command + " --path " + db + " | head -1 | wc -l; echo ${PIPESTATUS[0]}");
+    EXPECT_EQ(outcome.out, "1\n0\n") << command;
+    EXPECT_EQ(outcome.err, "") << command;
+  }
+}
+
+TEST_F(Commands, AFullDiskUnderTheOutputIsAnError) {
+  put("k", "v");
+  const Outcome outcome = run_shell("$LDB scan --path " + db + " > /dev/full");
+  EXPECT_EQ(outcome.exit_code, 7);
+  EXPECT_NE(outcome.err.find("LDB-3002"), std::string::npos) << outcome.err;
+}
+
+// --- the database itself --------------------------------------------------------------------------------------
+
+TEST_F(Commands, ReadingNeverCreatesADatabase) {
+  for (const char* command : {"scan", "count", "stats", "check", "compact", "export"}) {
+    expect_failure(ldb(command), 3, "LDB-1011");
+    EXPECT_FALSE(std::filesystem::exists(db)) << command;
+  }
+  expect_failure(ldb("get", {"k"}), 3, "LDB-1011");
+  expect_failure(ldb("delete", {"k"}), 3, "LDB-1011");
+  EXPECT_FALSE(std::filesystem::exists(db));
+}
+
+TEST_F(Commands, WhatIsNotADatabaseIsLeftAlone) {
+  std::filesystem::create_directory(db);
+  write_file(db + "/letter.txt", "dear");
+  expect_failure(ldb("put", {"k", "v"}), 8, "LDB-1013");
+  EXPECT_EQ(read_file(db + "/letter.txt"), "dear");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(db), {}), 1);
+}
+
+TEST_F(Commands, AFileInTheWayIsNamed) {
+  write_file(db, "a file");
+  const Outcome writing = ldb("put", {"k", "v"}), reading = ldb("get", {"k"});
+  EXPECT_TRUE(writing.exit_code == 8 || writing.exit_code == 7) << writing.err;
+  EXPECT_TRUE(reading.exit_code == 8 || reading.exit_code == 7 || reading.exit_code == 3) << reading.err;
+  EXPECT_NE(writing.err.find(db), std::string::npos) << writing.err;
+  EXPECT_EQ(read_file(db), "a file");
+}
+
+TEST_F(Commands, AnExistingDatabaseCanBeRefused) {
+  put("k", "v");
+  expect_failure(ldb("put", {"--set", "error_if_exists=true", "k", "v"}), 4, "LDB-1012");
+}
+
+TEST_F(Commands, ASecondWriterIsToldWhoHoldsTheDatabase) {
+  put("k", "before");
+  Child writer({"import", "--path", db, "--progress", "always", "--set", "wal_sync_mode=async"});
+  // The first report tells that the writer has opened the database; then it waits for more input.
+  while (!writer.has_error_line()) ASSERT_TRUE(writer.write("{\"key\":\"a\",\"value\":\"b\"}\n"));
+  const Outcome second = ldb("put", {"k", "v"});
+  expect_failure(second, 8, "LDB-2001");
+  EXPECT_NE(second.err.find(std::to_string(writer.pid())), std::string::npos) << second.err;
+  EXPECT_EQ(ldb("get", {"k"}).out, "before\n") << "reading works beside a writer";
+  EXPECT_EQ(ldb("count").exit_code, 0);
+  EXPECT_EQ(ldb("stats").exit_code, 0);
+  writer.close_input();
+  EXPECT_EQ(writer.wait(), 0);
+}
+
+TEST_F(Commands, CheckFindsDamage) {
+  std::string lines;
+  for (int i = 0; i < 2000; ++i)
+    lines += "{\"key\":\"" + std::to_string(i) + "\",\"value\":\"" + std::string(100, 'x') + "\"}\n";
+  ASSERT_EQ(ldb("import", {}, lines).exit_code, 0);
+  ASSERT_EQ(ldb("compact").exit_code, 0);
+  const Outcome sound = ldb("check", {"--json"});
+  EXPECT_EQ(sound.exit_code, 0) << sound.out << sound.err;
+  EXPECT_NE(sound.out.find("\"damaged\":false"), std::string::npos) << sound.out;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(db))
+    if (entry.path().extension() == ".sst") {
+      std::string bytes = read_file(entry.path());
+      bytes[bytes.size() / 3] ^= 1;
+      write_file(entry.path(), bytes);
+    }
+  const Outcome damaged = ldb("check");
+  EXPECT_EQ(damaged.exit_code, 10) << damaged.out << damaged.err;
+}
+
+TEST_F(Commands, StatsAndCompactAndInspectSpeakJson) {
+  for (int i = 0; i < 3; ++i) put("k" + std::to_string(i), "v");
+  const Outcome compacted = ldb("compact", {"--json"});
+  EXPECT_EQ(compacted.exit_code, 0) << compacted.err;
+  EXPECT_EQ(compacted.out.rfind("{\"bytes_before\":", 0), 0u) << compacted.out;
+  const Outcome stats = ldb("stats", {"--json"});
+  EXPECT_EQ(stats.exit_code, 0) << stats.err;
+  for (const char* field : {"\"bytes_on_disk\":", "\"keyspaces\":[{\"name\":\"default\"",
+                            "\"loss_window\":", "\"cache_hit_rate\":", "\"p999_us\":"})
+    EXPECT_NE(stats.out.find(field), std::string::npos) << field << " in " << stats.out;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(db)) {
+    const std::string name = entry.path().filename().string();
+    const bool is_table = entry.path().extension() == ".sst";
+    if (!is_table && name.rfind("MANIFEST-", 0) != 0) continue;
+    const Outcome inspected =
+        run({"inspect", is_table ? "sst" : "manifest", entry.path().string(), "--json", "--entries"});
+    EXPECT_EQ(inspected.exit_code, 0) << name << inspected.err;
+    EXPECT_NE(inspected.out.find(is_table ? "\"fact\":\"entry\",\"key\":\"k1\"" : "\"fact\":\"record\""),
+              std::string::npos)
+        << inspected.out;
+  }
+}
+
+// --- usage --------------------------------------------------------------------------------------------------
+
+TEST(Usage, MistakesAreExitCodeTwoWithASuggestion) {
+  expect_failure(run({}), 2, "a command is missing");
+  expect_failure(run({"scna"}), 2, "did you mean scan?");
+  expect_failure(run({"scan", "--prefx", "a"}), 2, "did you mean --prefix?");
+  expect_failure(run({"get"}), 2, "key");
+  expect_failure(run({"get", "k"}), 2, "--path");
+  expect_failure(run({"bench", "--workload", "fillsek"}), 2, "did you mean fillseq?");
+  expect_failure(run({"get", "k", "--json"}), 2, "\"exit_code\":2");
+}
+
+TEST(Usage, HelpBeginsWithExamples) {
+  const Outcome outcome = run({"scan", "-h"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_LT(outcome.out.find("Examples:"), outcome.out.find("--prefix"));
+  EXPECT_EQ(run({"help", "scan"}).out, outcome.out);
+  EXPECT_NE(run({"--help"}).out.find("import"), std::string::npos);
+  EXPECT_EQ(run({"--version"}).out, run({"version"}).out);
+  EXPECT_NE(run({"version", "--features"}).out.find("LIGHTNING_WITH_YAML=ON"), std::string::npos);
+}
+
+TEST(Usage, CompletionsAreValidAndKnowEveryCommand) {
+  const Outcome bash = run_shell("$LDB completion bash | bash -n && $LDB completion bash");
+  EXPECT_EQ(bash.exit_code, 0) << bash.err;
+  for (const char* command : {"put", "get", "delete", "scan", "count", "import", "export", "check", "stats", "compact",
+                              "config", "bench", "inspect", "version", "help", "completion"}) {
+    EXPECT_NE(bash.out.find(std::string("    ") + command + ") words="), std::string::npos) << command;
+    EXPECT_NE(run({"completion", "fish"}).out.find(std::string("-a ") + command + " "), std::string::npos) << command;
+    EXPECT_NE(run({"completion", "zsh"}).out.find(std::string("'") + command + ":"), std::string::npos) << command;
+  }
+  expect_failure(run({"completion", "csh"}), 2, "bash, zsh and fish");
+}
+
+TEST(Usage, TheCompletionsThatAreInstalledAreTheProgramsOwn) {
+  const std::string folder = LIGHTNING_SOURCE_DIR "/completions/";
+  EXPECT_EQ(read_file(folder + "lightning_db.bash"), run({"completion", "bash"}).out)
+      << "write it again with `completion bash`";
+  EXPECT_EQ(read_file(folder + "_lightning_db"), run({"completion", "zsh"}).out)
+      << "write it again with `completion zsh`";
+  EXPECT_EQ(read_file(folder + "lightning_db.fish"), run({"completion", "fish"}).out)
+      << "write it again with `completion fish`";
+}
+
+TEST(Usage, ErrorsAreJsonWhenAsked) {
+  const Outcome outcome = run({"get", "--path", "/nonexistent/db", "k", "--json"});
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_EQ(outcome.err.rfind("{\"error\":{\"code\":\"LDB-1011\",\"name\":\"DatabaseNotFound\"", 0), 0u) << outcome.err;
+  EXPECT_NE(outcome.err.find("\"exit_code\":3}}"), std::string::npos);
+}
+
+// --- configuration --------------------------------------------------------------------------------------------
+
+TEST(ConfigCommand, ShowsValuesAndTheirOrigins) {
+  TempDir files;
+  write_file(files / "prod.yaml", "path: /var/lib/orders\nmemtables_max: 6\n");
+  const Outcome outcome =
+      run({"config", "--config", files / "prod.yaml", "--preset", "production", "--set", "block_bytes=8KiB"}, "",
+          {"LIGHTNING_CACHE_SIZE=1GiB"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto shows = [&](const std::string& setting, const std::string& origin) {
+    const std::size_t at = outcome.out.find(setting);
+    const std::string line = at == std::string::npos ? "" : outcome.out.substr(at, outcome.out.find('\n', at) - at);
+    EXPECT_NE(line.find("# " + origin), std::string::npos) << setting << " in " << outcome.out;
+  };
+  shows("path: /var/lib/orders", "file " + (files / "prod.yaml") + ":1");
+  shows("memtables_max: 6", "file " + (files / "prod.yaml") + ":2");
+  shows("cache_size: 1GiB", "environment LIGHTNING_CACHE_SIZE");
+  shows("block_bytes: 8KiB", "command line");
+  shows("wal_sync_mode: sync", "preset production");
+  shows("table_bytes: 64MiB", "default");
+}
+
+TEST(ConfigCommand, WhatItPrintsIsAConfigurationFile) {
+  TempDir files;
+  write_file(files / "a.yaml", run({"config", "--preset", "low_memory"}).out);
+  const Outcome outcome = run({"config", "--config", files / "a.yaml"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("cache_size: 64MiB"), std::string::npos);
+}
+
+TEST(ConfigCommand, ErrorsNameFileAndLine) {
+  TempDir files;
+  write_file(files / "bad.yaml", "cache_size: 1GiB\ncach_size: 2GiB\n");
+  expect_failure(run({"config", "--config", files / "bad.yaml"}), 5, "bad.yaml:2: unknown setting cach_size");
+  expect_failure(run({"config"}, "", {"LIGHTNING_CACHE_SISE=1"}), 5, "did you mean LIGHTNING_CACHE_SIZE?");
+  expect_failure(run({"config", "--set", "block_bytes=9GiB"}), 5, "1KiB .. 1MiB");
+  expect_failure(run({"config", "--config", files / "none.yaml"}), 7, "none.yaml");
+  expect_failure(run({"config", "--preset", "prod"}), 5, "production");
+}
+
+TEST(ConfigCommand, TheDirectoryMayComeFromTheEnvironment) {
+  TempDir files;
+  EXPECT_EQ(run({"put", "k", "v"}, "", {"LIGHTNING_DB_PATH=" + (files / "db")}).exit_code, 0);
+  EXPECT_EQ(run({"get", "k"}, "", {"DB_PATH=" + (files / "db")}).out, "v\n");
+}
+
+// --- bench ------------------------------------------------------------------------------------------------------
+
+TEST(Bench, EveryWorkloadPrintsOneLineOfJson) {
+  TempDir files;
+  for (const char* workload :
+       {"fillseq", "fillrandom", "fillbatch", "overwrite", "readrandom", "readmissing", "readseq", "seekrandom",
+        "readwhilewriting", "ycsba", "ycsbb", "ycsbc", "ycsbd", "ycsbe", "ycsbf"}) {
+    const Outcome outcome = run({"bench", "--path", files / "db", "--workload", workload, "--num", "500", "--threads",
+                                 "2", "--value-size", "20", "--json"});
+    ASSERT_EQ(outcome.exit_code, 0) << workload << ": " << outcome.err;
+    EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 1);
+    for (const char* field :
+         {"\"ops_per_second\":", "\"p50_us\":", "\"p99_us\":", "\"p999_us\":", "\"bytes_on_disk\":", "\"rss_bytes\":"})
+      EXPECT_NE(outcome.out.find(field), std::string::npos) << workload << " " << field;
+    EXPECT_NE(outcome.out.find("\"operations\":500,"), std::string::npos) << workload << ": " << outcome.out;
+    const bool finds_all = std::string_view(workload) == "readrandom" || std::string_view(workload) == "readseq";
+    const bool finds_none = std::string_view(workload) == "readmissing";
+    if (finds_all || finds_none) {
+      EXPECT_NE(outcome.out.find(finds_all ? "\"found\":500," : "\"found\":0,"), std::string::npos)
+          << workload << ": " << outcome.out;
+    }
+  }
+}
+
+TEST(Bench, LeavesOtherDataAlone) {
+  TempDir files;
+  ASSERT_EQ(run({"put", "--path", files / "db", "mine", "v"}).exit_code, 0);
+  ASSERT_EQ(run({"put", "--path", files / "db", "--keyspace", "other", "mine", "v"}).exit_code, 0);
+  EXPECT_EQ(run({"bench", "--path", files / "db", "--num", "100"}).exit_code, 0);
+  EXPECT_EQ(run({"get", "--path", files / "db", "mine"}).out, "v\n");
+  expect_failure(run({"bench", "--path", files / "db", "--num", "100", "--keyspace", "other"}), 4, "LDB-1010");
+}
+
+}  // namespace
+}  // namespace lightning::cli::testing
