@@ -72,9 +72,9 @@ class alignas(64) Node {
   // How many slots are before `target`; in an inner node a boundary at `target` counts too, so that this is the index
   // of the child to go to.
   std::uint32_t rank(const Target& target) const;
+  // A search reads some heads, then one slot: all lines asked for at once cost one memory latency instead of three.
   void prefetch() const {
-    const auto* const at = reinterpret_cast<const char*>(this);
-    for (std::size_t line = 0; line <= kFanout * sizeof(std::uint64_t); line += 64) __builtin_prefetch(at + line);
+    for (std::size_t at = 0; at < sizeof(Node); at += 64) __builtin_prefetch(reinterpret_cast<const char*>(this) + at);
   }
 
   // ---- writing, under the lock

@@ -153,6 +153,42 @@ TEST(MemTableThreads, NeverHideAnEntryFromReadersBesideWriters) {
   });
 }
 
+// A few leaves that are being changed all the time, walked both ways all the time: copies are taken in the middle of
+// insertions and splits.
+TEST(MemTableThreads, NeverShowAHalfChangedLeaf) {
+  for (int round = 0; round < 20; ++round) {
+    MemoryBudget budget(1 << 30);
+    MemTable table(budget);
+    std::vector<std::string> old;
+    for (std::uint64_t n = 0; n < 40; ++n) old.push_back(key_of(n));
+    std::sort(old.begin(), old.end());
+    for (const std::string& key : old) table.add({key, 1, EntryType::kPut, ""});
+    std::atomic<bool> writing{true};
+    const auto writer = start(1, [&](std::uint64_t) {
+      for (std::uint64_t n = 40; n < 3000; ++n) table.add({key_of(n), n, EntryType::kPut, ""});
+      writing = false;
+    });
+    const auto it = table.iterator();
+    while (writing) {
+      std::size_t found = 0;
+      std::string last;
+      for (it->seek_to_first(); it->valid(); it->next()) {
+        ASSERT_LT(last, it->entry().key);
+        last = it->entry().key;
+        if (found < old.size() && last == old[found]) ++found;
+      }
+      ASSERT_EQ(found, old.size());
+      last = "~";
+      for (it->seek_to_last(); it->valid(); it->prev()) {
+        ASSERT_GT(last, it->entry().key);
+        last = it->entry().key;
+        if (found > 0 && last == old[found - 1]) --found;
+      }
+      ASSERT_EQ(found, 0u);
+    }
+  }
+}
+
 TEST(MemTableThreads, AppendAtTheRightEdgeTogether) {
   MemoryBudget budget(1 << 30);
   MemTable table(budget);

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "base/sync.h"
+
 namespace lightning::memtable {
 namespace {
 
@@ -263,6 +265,23 @@ TEST(MemTable, NeverFailsAnAddThatWasReserved) {
     EXPECT_GT(sequence, 0u);
     EXPECT_LE(table.memory_bytes(), limit);
   }
+}
+
+TEST(MemTable, SplitsNodesForReservedAddsAfterOthersTookAllMemory) {
+  MemoryBudget budget(1 << 30);
+  MemTable table(budget, 2 << 20);
+  constexpr std::uint64_t kReserved = 6000;
+  ASSERT_TRUE(table.reserve(kReserved, kReserved * 13));
+  Sequence sequence = 0;
+  base::Thread::spawn("hog", [&] {
+    for (const std::uint64_t size : {5000, 500, 50, 1})
+      while (table.reserve(1, size + 13))
+        table.add({numbered("hog", ++sequence, 10), sequence, EntryType::kPut, std::string(size, 'h')});
+  }).join();
+  std::mt19937_64 random(seed());
+  for (std::uint64_t i = 0; i < kReserved; ++i)
+    ASSERT_NO_THROW(table.add({numbered("k", random() % 1000000, 12), ++sequence, EntryType::kPut, ""})) << i;
+  EXPECT_EQ(table.entries(), sequence);
 }
 
 TEST(MemTable, SaysWhenABatchIsTooBigForMemory) {
