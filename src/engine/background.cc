@@ -376,6 +376,7 @@ Status Engine::install(Tree& tree, manifest::VersionEdit edit, const manifest::V
       if (!(other.get() == &tree && span.last <= flushed_through)) floor = std::min(floor, span.after);
     if (!view->active.table->empty()) floor = std::min(floor, view->active.after);
   }
+  Status rolled;
   {
     base::MutexLock lock(manifest_mutex_);
     if (tree.dropped.load()) return Error(ErrorCode::kCancelled, "the keyspace was dropped");
@@ -383,10 +384,14 @@ Status Engine::install(Tree& tree, manifest::VersionEdit edit, const manifest::V
     edit.durable = wal_->last_durable();
     edit.next_file = next_file_.load();
     LIGHTNING_TRY(manifest_->append(edit));
-    if (auto applied = state_.apply(edit); !applied) return std::move(applied).error();   // a defect: state and version disagree
+    if (auto applied = state_.apply(edit); !applied) {   // a defect: state and version disagree
+      manifest_->distrust();                             // the outputs are on record: nobody may remove them
+      return std::move(applied).error();
+    }
     tree.install(tree.pin_view()->version->with(change), flushed_through);
-    if (manifest_->wants_roll()) LIGHTNING_TRY(manifest_->roll(state_));
+    if (manifest_->wants_roll()) rolled = manifest_->roll(state_);
   }
+  if (!rolled) background_failed(rolled.error());   // but the edit is in force: its tables are part of the store
   wal_->release_up_to(floor);
   epochs_.collect();
   remove_obsolete_files();

@@ -351,7 +351,13 @@ Status Manifest::write_new(const State& state) {
   LIGHTNING_TRY(file_->sync());
   LIGHTNING_TRY(env_.files.sync_directory(directory_));
   next.manifest_chain = chain_;
-  LIGHTNING_TRY(write_superblock(env_, directory_, next));
+  if (auto written = write_superblock(env_, directory_, next); !written) {
+    // The slot may name the new manifest or the one before. The next attempt leaves both files alone and, since the
+    // other slot is the one that is surely good, writes to the same one again.
+    superblock_.manifest_number = next.manifest_number;
+    superblock_.generation += 2;
+    return written;
+  }
   superblock_ = next;
   failed_ = false;
   return {};
@@ -380,7 +386,8 @@ bool Manifest::wants_roll() const {
 Status Manifest::roll(const State& state) {
   const std::string old = directory_ + "/" + manifest_name(superblock_.manifest_number);
   LIGHTNING_TRY(write_new(state));
-  return env_.files.remove(old);
+  if (!env_.files.remove(old)) return {};   // the next open removes it
+  return {};
 }
 
 std::uint64_t Manifest::bytes() const { return file_->size(); }

@@ -72,8 +72,10 @@ class Manifest {
   Status append(const VersionEdit& edit);
   // True when the file has grown far beyond what its state needs.
   bool wants_roll() const;
-  // A new manifest with `state`, new superblock; the old file is removed.
+  // A new manifest with `state`, new superblock; the old file is removed, if that can be done.
   Status roll(const State& state);
+  // What was appended and what the caller holds disagree: nothing more may be appended.
+  void distrust() { failed_ = true; }
 
   const Superblock& superblock() const { return superblock_; }
   bool failed() const { return failed_; }
