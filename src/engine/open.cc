@@ -377,6 +377,9 @@ void Engine::release_everything() {
   {
     base::MutexLock lock(keyspaces_mutex_);
     for (auto& [name, tree] : trees_) tree->shut();   // the caller's handles may live on
+    for (const auto& dropped : dropped_trees_)
+      if (const TreePtr tree = dropped.lock()) tree->shut();
+    dropped_trees_.clear();
     trees_.clear();
     default_tree_.reset();
     delete tree_table_.exchange(nullptr);

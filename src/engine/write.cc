@@ -73,7 +73,7 @@ Result<Sequence> Engine::commit(std::string_view payload, std::uint32_t operatio
     return std::move(durable).error();
   }
   publish(ticket.last_sequence);
-  if (fullest != nullptr) [[unlikely]] seal(*fullest, memtable_limit());
+  if (fullest != nullptr) [[unlikely]] seal_full(fullest);
   // The log's length changes rarely and costs a lock to ask for: once in a few hundred operations is often enough.
   constexpr Sequence kOperationsPerLook = 256;
   if (ticket.first_sequence / kOperationsPerLook != (ticket.last_sequence + 1) / kOperationsPerLook &&
@@ -190,13 +190,13 @@ void Engine::publish(Sequence sequence) {
   }
 }
 
+// Of several errors the first one tells most, unless a later one is worse.
 void Engine::fail_writes(const Error& error) {
-  {
-    base::MutexLock lock(jobs_mutex_);
-    if (!background_error_ || background_error_->category() != ErrorCategory::kCritical) background_error_ = error;
-  }
+  base::MutexLock lock(jobs_mutex_);
+  const auto critical = [](const Error& which) { return which.category() == ErrorCategory::kCritical; };
+  if (!background_error_ || (critical(error) && !critical(*background_error_))) background_error_ = error;
   writes_stopped_.store(true, std::memory_order_release);
-  notify_jobs();
+  jobs_changed_.notify_all();
 }
 
 // Writers are slowed in proportion to how far background work is behind, and wait only at the hard limits.
