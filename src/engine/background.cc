@@ -312,6 +312,7 @@ compaction::OutputOptions Engine::output_options(std::uint32_t level, bool botto
   output.table_bytes = level == 0 ? ~std::uint64_t{0} : config_.table_bytes;   // a flush is one run, one table
   output.store_id = superblock_.store_id;
   output.create = [this] { return create_table_file(); };
+  output.discard = [this](format::FileNumber number) { remove_table_file(number); };
   output.progress = [this](std::uint64_t bytes) -> Status {
     rate_limiter_.request(bytes, [this] { return closing(); });
     if (closing()) return Error(ErrorCode::kCancelled, "the database is closing");
@@ -344,8 +345,11 @@ void Engine::remove_unused_outputs(const std::vector<sstable::TableMeta>& metas)
     base::MutexLock lock(manifest_mutex_);
     if (!manifest_ || manifest_->failed()) return;   // a failed append may have reached the disk: then they are referred to
   }
-  for (const sstable::TableMeta& meta : metas)
-    if (!env_.files.remove(paths_.table(meta.number))) continue;
+  for (const sstable::TableMeta& meta : metas) remove_table_file(meta.number);
+}
+
+void Engine::remove_table_file(format::FileNumber number) {
+  if (!env_.files.remove(paths_.table(number))) return;
 }
 
 void Engine::note_obsolete(format::FileNumber number) {
@@ -359,8 +363,7 @@ void Engine::remove_obsolete_files() {
     base::MutexLock lock(obsolete_mutex_);
     numbers.swap(obsolete_);
   }
-  for (const format::FileNumber number : numbers)
-    if (!env_.files.remove(paths_.table(number))) continue;   // set aside at the next open
+  for (const format::FileNumber number : numbers) remove_table_file(number);
 }
 
 // --- installing ---------------------------------------------------------------------------------------------------

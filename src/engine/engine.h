@@ -111,7 +111,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status open_read_only();
   Result<bool> load_or_create_state();          // true if the store is new
   Status refuse_foreign_directory();
+  Status refuse_lost_superblock();
   Status open_tables();
+  Status replay_into_tables();
   Status replay_log();
   Status flush_replayed(Tree& tree, Sequence last);
   Status quarantine_orphans();
@@ -132,8 +134,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   // --- write.cc
   Status write_one(const Keyspace& keyspace, format::EntryType type, std::string_view key, std::string_view value, Durability durability);
-  template <class Prepare, class Apply>
-  Result<Sequence> commit(std::string_view payload, std::uint32_t operations, Durability durability, Prepare prepare, Apply apply);
+  template <class Prepare, class Withdraw, class Apply>
+  Result<Sequence> commit(std::string_view payload, std::uint32_t operations, Durability durability, Prepare prepare,
+                          Withdraw withdraw, Apply apply);
   Status check_writable();
   Status hold_back(std::uint64_t bytes);        // back-pressure
   void publish(Sequence sequence);
@@ -169,6 +172,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Result<compaction::OutputOptions::Target> create_table_file();
   compaction::OutputOptions output_options(std::uint32_t level, bool bottommost);
   void remove_unused_outputs(const std::vector<sstable::TableMeta>& metas);
+  void remove_table_file(format::FileNumber number);
   void update_pressure();
   void note_obsolete(format::FileNumber number);
   void remove_obsolete_files();

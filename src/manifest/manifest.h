@@ -53,7 +53,8 @@ struct Superblock {
 std::string manifest_name(format::FileNumber number);
 inline constexpr std::string_view kSuperblockName = "SUPERBLOCK";
 
-// kDatabaseNotFound if there is none; kManifestCorrupt if no slot is valid; kFormatUnsupported for a newer store.
+// kDatabaseNotFound if there is none, or if its creation was cut short: the caller makes sure that the store holds nothing
+// else, or it is damage. kManifestCorrupt if no slot is valid; kFormatUnsupported for a newer store.
 Result<Superblock> read_superblock(env::Env& env, const std::string& directory);
 
 struct LoadReport {
