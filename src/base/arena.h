@@ -54,6 +54,8 @@ class Arena {
 
   // After success, `bytes` more of blocks can be had by prepare_block() on any thread. kOutOfMemory: nothing changed.
   Status set_aside(Slot& slot, std::uint64_t bytes);
+  // Takes an unused set_aside() back; the thread's next one finds it.
+  static void put_back(Slot& slot, std::uint64_t bytes);
   // Makes the next take_block()s of this slot, `bytes` in all, succeed without a lock or a system call. Uses what is
   // set aside when the system has no more; throws std::bad_alloc if that is used up too.
   void prepare_block(Slot& slot, std::size_t bytes);
@@ -114,6 +116,8 @@ inline Arena::Slot& Arena::slot() { return slots_[thread_slot()]; }
 inline bool Arena::has_promised(const Slot& slot, std::size_t bytes) {
   return slot.promised_allocations > 0 && slot.promised >= bytes + kAlignment - 1;
 }
+
+inline void Arena::put_back(Slot& slot, std::uint64_t bytes) { slot.aside += static_cast<std::int64_t>(bytes); }
 
 inline char* Arena::take_block(Slot& slot, std::size_t bytes) {
   char* const block = slot.blocks.cursor;

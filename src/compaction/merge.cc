@@ -13,11 +13,19 @@ namespace {
 class Outputs {
  public:
   explicit Outputs(const OutputOptions& options) : options_(options) {}
+  // What was not taken is of no use: on a full disk, the next attempt needs its space.
+  ~Outputs() {
+    writer_.reset();
+    if (options_.discard) std::ranges::for_each(created_, options_.discard);
+  }
+  Outputs(const Outputs&) = delete;
+  Outputs& operator=(const Outputs&) = delete;
 
   Status add(const format::Entry& entry) {
     if (writer_ && writer_->data_bytes() >= options_.table_bytes && entry.key != last_key_) LIGHTNING_TRY(finish());
     if (!writer_) {
       LIGHTNING_ASSIGN(auto target, options_.create());
+      created_.push_back(target.number);
       writer_ = std::make_unique<sstable::TableWriter>(std::move(target.file), options_.store_id, target.uid, target.number, options_.table);
     }
     // Only near the cut does the last key matter.
@@ -33,13 +41,17 @@ class Outputs {
     return {};
   }
 
-  std::vector<sstable::TableMeta> take() { return std::move(tables_); }
+  std::vector<sstable::TableMeta> take() {
+    created_.clear();
+    return std::move(tables_);
+  }
 
  private:
   const OutputOptions& options_;
   std::unique_ptr<sstable::TableWriter> writer_;
   std::string last_key_;
   std::vector<sstable::TableMeta> tables_;
+  std::vector<format::FileNumber> created_;
 };
 
 }  // namespace

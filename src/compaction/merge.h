@@ -26,6 +26,8 @@ struct OutputOptions {
     std::unique_ptr<env::WritableFile> file;
   };
   std::function<Result<Target>()> create;
+  // Hears of each created table that will not be used, because the merge failed.
+  std::function<void(format::FileNumber)> discard;
   format::Uid store_id;
   // Called about every MiB of input; an error (cancelled, closing) ends the merge.
   std::function<Status(std::uint64_t bytes)> progress;
@@ -37,7 +39,8 @@ struct MergeResult {
 };
 
 // Writes the entries of `input` in [start, end) that `retention` keeps into tables. Tables are cut only between keys, so
-// that all versions of a key lie in one. Each finished table is synced; the directory is not.
+// that all versions of a key lie in one. Each finished table is synced; the directory is not. After an error no file is left
+// of those that output.discard() removes.
 Result<MergeResult> write_tables(format::EntryIterator& input, std::optional<std::string_view> start,
                                  std::optional<std::string_view> end, Retention retention, const OutputOptions& output);
 

@@ -35,10 +35,13 @@ bool nothing_below(const Version& version, std::uint32_t output_level, const Bou
 
 std::optional<Plan> complete(const Version& version, Plan plan) {
   if (plan.inputs.empty() || any_busy(plan.inputs)) return std::nullopt;
-  Bounds bounds = bounds_of(plan.inputs);
+  const Bounds bounds = bounds_of(plan.inputs);
   plan.overlapped = Version::overlapping(version.levels[plan.output_level], bounds.smallest, bounds.largest);
   if (any_busy(plan.overlapped)) return std::nullopt;
-  plan.bottommost = nothing_below(version, plan.output_level, bounds);
+  // The tables below are rewritten whole: their tombstones may hide keys outside the inputs' bounds.
+  std::vector<TablePtr> all = plan.inputs;
+  all.insert(all.end(), plan.overlapped.begin(), plan.overlapped.end());
+  plan.bottommost = nothing_below(version, plan.output_level, bounds_of(all));
   return plan;
 }
 

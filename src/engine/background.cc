@@ -21,6 +21,12 @@ bool Engine::seal(Tree& tree, std::uint64_t bytes) {
   return true;
 }
 
+// Outside the gate a keyspace may be dropped at any time: `tree` is a name to look for, not an object to touch.
+void Engine::seal_full(const Tree* tree) {
+  for (const TreePtr& live : all_trees())
+    if (live.get() == tree) seal(*live, memtable_limit());
+}
+
 // The log has grown too long: the keyspace that keeps its oldest part alive is flushed.
 void Engine::seal_for_log_space() {
   TreePtr oldest;
@@ -52,31 +58,21 @@ void Engine::schedule_flush(Tree& tree) {
   flush_lane_->submit([this, shared] { run_flush(shared); });
 }
 
-// One flush of a tree at a time: flush_queued stays set until it has ended.
-
+// One flush of a tree at a time: flush_queued stays set until it has ended. What fails is tried again by run_recovery().
 void Engine::run_flush(const TreePtr& tree) {
-  constexpr std::chrono::milliseconds kRetryPause{1000};
-  for (;;) {
-    const Status status = closing() ? Status{} : flush_sealed(*tree);
-    if (status) break;
-    background_failed(status.error());
-    // Space may come back; a disk that failed a sync may not be trusted again before the store is reopened.
-    if (status.error().category() == ErrorCategory::kCritical) break;
-    base::MutexLock lock(jobs_mutex_);
-    if (!closing()) jobs_changed_.wait_for(jobs_mutex_, kRetryPause);
-  }
+  if (!closing())
+    if (const Status status = flush_sealed(*tree); !status) background_failed(status.error());
   tree->flush_queued.store(false);
   // What was sealed meanwhile found the flag set and left it to us.
-  if (!closing() && !writes_stopped_.load() && !tree->pin_view()->sealed.empty()) schedule_flush(*tree);
+  if (!closing() && !writes_stopped_.load() && !tree->dropped.load() && !tree->pin_view()->sealed.empty()) schedule_flush(*tree);
   update_pressure();
   schedule_compactions();
   job_ended();
 }
 
 Status Engine::flush_sealed(Tree& tree) {
-  LIGHTNING_TRY(recover_from_background_error());
   const PinnedView view = tree.pin_view();
-  if (view->sealed.empty() || tree.dropped.load()) return {};
+  if (view->sealed.empty() || tree.dropped.load() || writes_stopped_.load()) return {};
   const Sequence through = view->sealed.front().last;   // newest first
   std::vector<std::unique_ptr<format::EntryIterator>> sources;
   for (const MemTableSpan& span : view->sealed) sources.push_back(span.table->iterator());
@@ -160,13 +156,14 @@ void Engine::end_compaction(const Tree& tree, const compaction::Plan& plan) {
 
 void Engine::schedule_compactions() {
   if (closing() || writes_stopped_.load() || !compaction_lane_) return;
+  const std::size_t running_max = std::max(compaction_lane_->threads(), 1u);   // without threads the job runs here
   const std::vector<TreePtr> trees = all_trees();
   for (;;) {
     TreePtr chosen;
     std::optional<compaction::Plan> plan;
     {
       base::MutexLock lock(compaction_mutex_);
-      if (compactions_.size() >= compaction_lane_->threads()) return;
+      if (compactions_.size() >= running_max) return;
       for (const TreePtr& tree : trees) {
         auto candidate = compaction::pick(*tree->pin_view()->version, pick_options());
         if (!candidate || overlaps_running(*tree, *candidate) || (plan && plan->score >= candidate->score)) continue;
@@ -177,14 +174,16 @@ void Engine::schedule_compactions() {
       begin_compaction(*chosen, *plan);
     }
     job_started();
-    compaction_lane_->submit([this, chosen, plan = std::make_shared<compaction::Plan>(std::move(*plan))] { run_compaction(chosen, *plan); });
+    compaction_lane_->submit([this, chosen, plan = std::make_shared<compaction::Plan>(std::move(*plan))] { run_compaction(chosen, std::move(*plan)); });
   }
 }
 
 void Engine::run_compaction(TreePtr tree, compaction::Plan plan) {
   const Status status = closing() ? Status{} : compact(*tree, plan);
   end_compaction(*tree, plan);
-  if (!status && status.error().code() != ErrorCode::kCancelled) background_failed(status.error());
+  if (!status) background_failed(status.error());
+  plan = {};   // lets go of the inputs, so that their files go now
+  epochs_.collect();
   update_pressure();
   schedule_compactions();
   job_ended();
@@ -313,6 +312,7 @@ compaction::OutputOptions Engine::output_options(std::uint32_t level, bool botto
   output.table_bytes = level == 0 ? ~std::uint64_t{0} : config_.table_bytes;   // a flush is one run, one table
   output.store_id = superblock_.store_id;
   output.create = [this] { return create_table_file(); };
+  output.discard = [this](format::FileNumber number) { remove_table_file(number); };
   output.progress = [this](std::uint64_t bytes) -> Status {
     rate_limiter_.request(bytes, [this] { return closing(); });
     if (closing()) return Error(ErrorCode::kCancelled, "the database is closing");
@@ -345,8 +345,11 @@ void Engine::remove_unused_outputs(const std::vector<sstable::TableMeta>& metas)
     base::MutexLock lock(manifest_mutex_);
     if (!manifest_ || manifest_->failed()) return;   // a failed append may have reached the disk: then they are referred to
   }
-  for (const sstable::TableMeta& meta : metas)
-    if (!env_.files.remove(paths_.table(meta.number))) continue;
+  for (const sstable::TableMeta& meta : metas) remove_table_file(meta.number);
+}
+
+void Engine::remove_table_file(format::FileNumber number) {
+  if (!env_.files.remove(paths_.table(number))) return;
 }
 
 void Engine::note_obsolete(format::FileNumber number) {
@@ -360,8 +363,7 @@ void Engine::remove_obsolete_files() {
     base::MutexLock lock(obsolete_mutex_);
     numbers.swap(obsolete_);
   }
-  for (const format::FileNumber number : numbers)
-    if (!env_.files.remove(paths_.table(number))) continue;   // set aside at the next open
+  for (const format::FileNumber number : numbers) remove_table_file(number);
 }
 
 // --- installing ---------------------------------------------------------------------------------------------------
@@ -376,6 +378,7 @@ Status Engine::install(Tree& tree, manifest::VersionEdit edit, const manifest::V
       if (!(other.get() == &tree && span.last <= flushed_through)) floor = std::min(floor, span.after);
     if (!view->active.table->empty()) floor = std::min(floor, view->active.after);
   }
+  Status rolled;
   {
     base::MutexLock lock(manifest_mutex_);
     if (tree.dropped.load()) return Error(ErrorCode::kCancelled, "the keyspace was dropped");
@@ -383,10 +386,14 @@ Status Engine::install(Tree& tree, manifest::VersionEdit edit, const manifest::V
     edit.durable = wal_->last_durable();
     edit.next_file = next_file_.load();
     LIGHTNING_TRY(manifest_->append(edit));
-    if (auto applied = state_.apply(edit); !applied) return std::move(applied).error();   // a defect: state and version disagree
+    if (auto applied = state_.apply(edit); !applied) {   // a defect: state and version disagree
+      manifest_->distrust();                             // the outputs are on record: nobody may remove them
+      return std::move(applied).error();
+    }
     tree.install(tree.pin_view()->version->with(change), flushed_through);
-    if (manifest_->wants_roll()) LIGHTNING_TRY(manifest_->roll(state_));
+    if (manifest_->wants_roll()) rolled = manifest_->roll(state_);
   }
+  if (!rolled) background_failed(rolled.error());   // but the edit is in force: its tables are part of the store
   wal_->release_up_to(floor);
   epochs_.collect();
   remove_obsolete_files();
@@ -399,11 +406,35 @@ Status Engine::install(Tree& tree, manifest::VersionEdit edit, const manifest::V
 void Engine::background_failed(const Error& error) {
   if (error.code() == ErrorCode::kCancelled) return;
   fail_writes(error);
+  // Space may come back; after critical errors nothing can be trusted before the store is reopened.
+  if (error.category() != ErrorCategory::kCritical) schedule_recovery();
 }
 
-// Before a job tries again after a failure: a manifest whose last append failed is replaced by a new one.
+void Engine::schedule_recovery() {
+  if (!flush_lane_ || recovery_queued_.exchange(true)) return;
+  job_started();
+  flush_lane_->submit([this] { run_recovery(); });
+}
+
+// After a pause, lets writers and jobs go on. Jobs that fail again come back here.
+void Engine::run_recovery() {
+  for (int i = 0; i < 10 && !closing(); ++i) base::sleep_for(std::chrono::milliseconds(100));
+  recovery_queued_.store(false);   // first: a failure from here on is one more reason to come back
+  if (!closing()) {
+    if (const Status status = recover_from_background_error(); !status) {
+      background_failed(status.error());
+    } else {
+      for (const TreePtr& tree : all_trees())
+        if (!tree->pin_view()->sealed.empty()) schedule_flush(*tree);
+      update_pressure();
+      schedule_compactions();
+    }
+  }
+  job_ended();
+}
+
+// A manifest whose last append failed is replaced by a new one.
 Status Engine::recover_from_background_error() {
-  if (!writes_stopped_.load()) return {};
   {
     base::MutexLock lock(jobs_mutex_);
     if (background_error_ && background_error_->category() == ErrorCategory::kCritical) return *background_error_;
@@ -412,17 +443,18 @@ Status Engine::recover_from_background_error() {
     base::MutexLock lock(manifest_mutex_);
     if (manifest_->failed()) LIGHTNING_TRY(manifest_->roll(state_));
   }
-  {
-    base::MutexLock lock(jobs_mutex_);
-    background_error_.reset();
-  }
+  base::MutexLock lock(jobs_mutex_);
+  if (background_error_ && background_error_->category() == ErrorCategory::kCritical) return *background_error_;   // since then
+  background_error_.reset();
   writes_stopped_.store(false, std::memory_order_release);
-  notify_jobs();
+  jobs_changed_.notify_all();
   return {};
 }
 
 // Sets how much writers are held back, from how far flushes and compactions are behind.
 void Engine::update_pressure() {
+  // One at a time: what was seen earlier must not be stored later.
+  base::MutexLock lock(jobs_mutex_);
   double worst = 0;
   Wait wait = Wait::kNone;
   for (const TreePtr& tree : all_trees()) {
@@ -440,7 +472,7 @@ void Engine::update_pressure() {
   // Between nothing and 64 us per KiB: from 16 MiB/s and more down to 16 KiB/ms at the brink.
   delay_ns_per_kib_.store(static_cast<std::uint32_t>(64'000 * worst * worst), std::memory_order_relaxed);
   must_wait_.store(wait, std::memory_order_release);
-  notify_jobs();
+  jobs_changed_.notify_all();
 }
 
 void Engine::job_started() {

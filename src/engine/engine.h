@@ -85,7 +85,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   // --- upkeep (upkeep.cc, background.cc)
   Status flush();
-  Status wait_for_flushes();
+  Status wait_for_flushes(Sequence through);
   Status compact_range(const Keyspace& keyspace, const KeyRange& range);
   Status wait_for_background_work();
   Result<std::uint64_t> approximate_size(const Keyspace& keyspace, const KeyRange& range);
@@ -111,9 +111,11 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status open_read_only();
   Result<bool> load_or_create_state();          // true if the store is new
   Status refuse_foreign_directory();
+  Status refuse_lost_superblock();
   Status open_tables();
+  Status replay_into_tables();
   Status replay_log();
-  Status flush_replayed(Tree& tree);
+  Status flush_replayed(Tree& tree, Sequence last);
   Status quarantine_orphans();
   Status remove_old_manifests();
   void start_background();
@@ -127,12 +129,14 @@ class Engine : public std::enable_shared_from_this<Engine> {
   };
   void publish_tree_table() LIGHTNING_REQUIRES(keyspaces_mutex_);
   std::vector<TreePtr> all_trees() const;
-  Result<Keyspace> make_keyspace(std::string_view name);
+  Result<Keyspace> add_tree(std::string_view name);
+  Result<TreePtr> take_tree(std::string_view name);
 
   // --- write.cc
   Status write_one(const Keyspace& keyspace, format::EntryType type, std::string_view key, std::string_view value, Durability durability);
-  template <class Prepare, class Apply>
-  Result<Sequence> commit(std::string_view payload, std::uint32_t operations, Durability durability, Prepare prepare, Apply apply);
+  template <class Prepare, class Withdraw, class Apply>
+  Result<Sequence> commit(std::string_view payload, std::uint32_t operations, Durability durability, Prepare prepare,
+                          Withdraw withdraw, Apply apply);
   Status check_writable();
   Status hold_back(std::uint64_t bytes);        // back-pressure
   void publish(Sequence sequence);
@@ -153,6 +157,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // --- background.cc
   // Closes the gate and seals the active memtable if it holds anything, and at least `bytes`. True if it did.
   bool seal(Tree& tree, std::uint64_t bytes = 0);
+  void seal_full(const Tree* tree);
   void seal_for_log_space();
   void schedule_flush(Tree& tree);
   void run_flush(const TreePtr& tree);
@@ -167,11 +172,14 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Result<compaction::OutputOptions::Target> create_table_file();
   compaction::OutputOptions output_options(std::uint32_t level, bool bottommost);
   void remove_unused_outputs(const std::vector<sstable::TableMeta>& metas);
+  void remove_table_file(format::FileNumber number);
   void update_pressure();
   void note_obsolete(format::FileNumber number);
   void remove_obsolete_files();
   bool closing() const { return closing_.load(std::memory_order_acquire); }
   void background_failed(const Error& error);
+  void schedule_recovery();
+  void run_recovery();
   Status recover_from_background_error();
   compaction::PickOptions pick_options() const;
   std::uint64_t memtable_limit() const { return config_.memtable_bytes; }
@@ -193,6 +201,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   alignas(64) std::atomic<bool> closed_{false};
   std::atomic<bool> closing_{false};
   std::atomic<bool> writes_stopped_{false};
+  std::atomic<bool> recovery_queued_{false};
   std::atomic<std::uint32_t> delay_ns_per_kib_{0};   // back-pressure: 0 nearly always
   enum class Wait : std::uint8_t { kNone, kMemTables, kLevel0 };
   std::atomic<Wait> must_wait_{Wait::kNone};         // a hard limit is reached
@@ -204,6 +213,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   mutable base::Mutex keyspaces_mutex_{base::LockRank::kKeyspaces};
   std::map<std::string, TreePtr, std::less<>> trees_ LIGHTNING_GUARDED_BY(keyspaces_mutex_);
+  std::vector<std::weak_ptr<Tree>> dropped_trees_ LIGHTNING_GUARDED_BY(keyspaces_mutex_);   // callers may hold on to them
   std::atomic<const TreeTable*> tree_table_{nullptr};
   TreePtr default_tree_;
   Keyspace default_handle_;                     // set once, before open() returns

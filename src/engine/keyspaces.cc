@@ -21,6 +21,7 @@ Status check_name(std::string_view name) {
 }  // namespace
 
 Result<Keyspace> Engine::keyspace(std::string_view name) const {
+  if (closed_.load(std::memory_order_acquire)) return Error(ErrorCode::kClosed, "the database is closed");
   base::MutexLock lock(keyspaces_mutex_);
   const auto found = trees_.find(name);
   if (found == trees_.end()) return unknown_keyspace(name);
@@ -62,9 +63,16 @@ void Engine::publish_tree_table() {
     epochs_.retire(const_cast<TreeTable*>(old), [](void* retired) { delete static_cast<TreeTable*>(retired); });
 }
 
+// After a failed append nobody knows what is on record: writes stop until a new manifest has replaced this one.
 Result<Keyspace> Engine::create_keyspace(std::string_view name) {
   LIGHTNING_TRY(check_name(name));
   LIGHTNING_TRY(check_writable());
+  Result<Keyspace> made = add_tree(name);
+  if (!made && made.error().category() != ErrorCategory::kCallerFault) background_failed(made.error());
+  return made;
+}
+
+Result<Keyspace> Engine::add_tree(std::string_view name) {
   base::MutexLock lock(keyspaces_mutex_);
   if (trees_.contains(name)) return Error(ErrorCode::kKeyspaceExists, "there is already a keyspace '" + std::string(name) + "'");
   TreePtr tree;
@@ -86,28 +94,42 @@ Result<Keyspace> Engine::create_keyspace(std::string_view name) {
 Status Engine::drop_keyspace(std::string_view name) {
   LIGHTNING_TRY(check_writable());
   if (name == kDefaultKeyspaceName) return Error(ErrorCode::kInvalidArgument, "the default keyspace cannot be dropped");
-  TreePtr tree;
-  {
-    base::MutexLock lock(keyspaces_mutex_);
-    const auto found = trees_.find(name);
-    if (found == trees_.end()) return unknown_keyspace(name);
-    tree = found->second;
-    {
-      base::MutexLock manifest_lock(manifest_mutex_);
-      manifest::VersionEdit edit;
-      edit.drop_keyspaces.push_back(tree->id);
-      LIGHTNING_TRY(manifest_->append(edit));
-      LIGHTNING_TRY(state_.apply(edit));
-      tree->dropped.store(true, std::memory_order_release);   // under the lock: no job installs into it afterwards
-    }
-    trees_.erase(found);
-    const WriteGate::Closure closed(gate_);                   // no batch is on its way into the tree
-    publish_tree_table();
+  auto taken = take_tree(name);
+  if (!taken) {
+    if (taken.error().category() != ErrorCategory::kCallerFault) background_failed(taken.error());
+    return std::move(taken).error();
   }
-  const PinnedView view = tree->pin_view();
-  for (const auto& level : view->version->levels)
-    for (const auto& table : level) table->mark_obsolete();   // files go when the last reader has left
+  {
+    const PinnedView view = (*taken)->pin_view();
+    for (const auto& level : view->version->levels)
+      for (const auto& table : level) table->mark_obsolete();   // files go when the last reader has left
+  }
+  taken->reset();
+  epochs_.collect();
+  remove_obsolete_files();
+  update_pressure();   // writers may have waited for this keyspace
   return {};
+}
+
+Result<TreePtr> Engine::take_tree(std::string_view name) {
+  base::MutexLock lock(keyspaces_mutex_);
+  const auto found = trees_.find(name);
+  if (found == trees_.end()) return unknown_keyspace(name);
+  const TreePtr tree = found->second;
+  {
+    base::MutexLock manifest_lock(manifest_mutex_);
+    manifest::VersionEdit edit;
+    edit.drop_keyspaces.push_back(tree->id);
+    LIGHTNING_TRY(manifest_->append(edit));
+    LIGHTNING_TRY(state_.apply(edit));
+    tree->dropped.store(true, std::memory_order_release);   // under the lock: no job installs into it afterwards
+  }
+  trees_.erase(found);
+  std::erase_if(dropped_trees_, [](const std::weak_ptr<Tree>& gone) { return gone.expired(); });
+  dropped_trees_.push_back(tree);
+  const WriteGate::Closure closed(gate_);                   // no batch is on its way into the tree
+  publish_tree_table();
+  return tree;
 }
 
 }  // namespace lightning::engine

@@ -84,12 +84,12 @@ Status Engine::open_read_write() {
   LIGHTNING_TRY(env_.files.sync_directory(paths_.root));
 
   LIGHTNING_TRY(open_tables());
-  LIGHTNING_TRY(replay_log());
-  {
-    std::vector<TreePtr> trees = all_trees();
-    for (const TreePtr& tree : trees) LIGHTNING_TRY(flush_replayed(*tree));
+  const format::FileNumber first_new = next_file_.load();
+  if (auto replayed = replay_into_tables(); !replayed) {
+    // Tries that fail, again and again, must not fill the disk.
+    for (format::FileNumber number = first_new; number < next_file_.load(); ++number) remove_table_file(number);
+    return replayed;
   }
-  LIGHTNING_TRY(env_.files.sync_directory(paths_.tables()));
   {
     base::MutexLock lock(manifest_mutex_);
     state_.next_file = next_file_.load();
@@ -111,6 +111,12 @@ Status Engine::open_read_write() {
   return {};
 }
 
+Status Engine::replay_into_tables() {
+  LIGHTNING_TRY(replay_log());
+  for (const TreePtr& tree : all_trees()) LIGHTNING_TRY(flush_replayed(*tree, visible()));
+  return env_.files.sync_directory(paths_.tables());
+}
+
 Status Engine::open_read_only() {
   // A writer beside us may compact away a table, or recycle a log segment, between our reading of the manifest and of the
   // file. Each attempt is a fresh view; a store without a writer gives the same answer every time.
@@ -118,7 +124,12 @@ Status Engine::open_read_only() {
   for (int attempt = 1;; ++attempt) {
     LIGHTNING_ASSIGN(const bool live_writer, env_.files.is_locked(paths_.lock()));
     const Status status = [&]() -> Status {
-      LIGHTNING_ASSIGN(superblock_, manifest::read_superblock(env_, paths_.root));
+      auto superblock = manifest::read_superblock(env_, paths_.root);
+      if (!superblock) {
+        if (superblock.error().code() == ErrorCode::kDatabaseNotFound) LIGHTNING_TRY(refuse_lost_superblock());
+        return std::move(superblock).error();
+      }
+      superblock_ = *superblock;
       manifest::LoadReport report;
       base::MutexLock lock(manifest_mutex_);
       LIGHTNING_ASSIGN(state_, manifest::load(env_, paths_.root, superblock_, report));
@@ -155,6 +166,19 @@ Status Engine::refuse_foreign_directory() {
   return {};
 }
 
+// Without a superblock there should be no segments or tables: else it was lost, and with it the way in.
+Status Engine::refuse_lost_superblock() {
+  for (const std::string& directory : {paths_.wal(), paths_.tables()}) {
+    LIGHTNING_ASSIGN(const bool there, env_.files.exists(directory));
+    if (!there) continue;
+    LIGHTNING_ASSIGN(const auto names, env_.files.list(directory));
+    if (!names.empty())
+      return Error(ErrorCode::kManifestCorrupt, "the superblock is missing, empty or damaged, but the store holds data")
+          .at_file(paths_.root + "/" + std::string(manifest::kSuperblockName));
+  }
+  return {};
+}
+
 Result<bool> Engine::load_or_create_state() {
   base::MutexLock lock(manifest_mutex_);
   auto superblock = manifest::read_superblock(env_, paths_.root);
@@ -165,15 +189,7 @@ Result<bool> Engine::load_or_create_state() {
     return false;
   }
   if (superblock.error().code() != ErrorCode::kDatabaseNotFound) return std::move(superblock).error();
-  // No superblock was ever written. Segments or tables would say otherwise: then it was lost, and with it the way in.
-  for (const std::string& directory : {paths_.wal(), paths_.tables()}) {
-    LIGHTNING_ASSIGN(const bool there, env_.files.exists(directory));
-    if (!there) continue;
-    LIGHTNING_ASSIGN(const auto names, env_.files.list(directory));
-    if (!names.empty())
-      return Error(ErrorCode::kManifestCorrupt, "the superblock is missing or empty, but the store holds data")
-          .at_file(paths_.root + "/" + std::string(manifest::kSuperblockName));
-  }
+  LIGHTNING_TRY(refuse_lost_superblock());
   superblock_.features = format::kKnownFeatures;
   superblock_.store_id = env_.random.uid();
   superblock_.created_ns = env_.clock.wall_ns();
@@ -244,8 +260,7 @@ Status Engine::replay_log() {
       LIGHTNING_TRY(memtable.reserve(1, operation.key.size() + operation.value.size()));
       memtable.add({operation.key, sequence, operation.type, operation.value});
       if (access_ == Access::kReadWrite && memtable.memory_bytes() >= memtable_limit()) {
-        tree->seal(sequence);
-        LIGHTNING_TRY(flush_replayed(*tree));
+        LIGHTNING_TRY(flush_replayed(*tree, sequence));
       }
     }
     return reader.status();
@@ -261,8 +276,9 @@ Status Engine::replay_log() {
 }
 
 // Replayed entries become level-0 tables before the store opens: what is served never depends on the old log again.
-Status Engine::flush_replayed(Tree& tree) {
-  tree.seal(format::kSequenceMax - 1);
+// `last` is the last sequence replayed: the next memtable holds what comes after it, which is what keeps the log alive.
+Status Engine::flush_replayed(Tree& tree, Sequence last) {
+  tree.seal(last);
   PinnedView view = tree.pin_view();
   if (view->sealed.empty()) return {};
   std::vector<std::unique_ptr<format::EntryIterator>> sources;
@@ -289,7 +305,8 @@ Status Engine::flush_replayed(Tree& tree) {
   return {};
 }
 
-// Files that no version names: outputs of a job that died. They are set aside, not deleted, for a day.
+// Files that no version names: outputs of a job that died. They are set aside, not deleted, for a day. What cannot be moved
+// or removed stays where it is: it is in nobody's way, and no reason not to open (a mount point has a lost+found of its own).
 Status Engine::quarantine_orphans() {
   std::vector<format::FileNumber> live;
   {
@@ -301,26 +318,22 @@ Status Engine::quarantine_orphans() {
   std::sort(live.begin(), live.end());
   const std::uint64_t now_s = env_.clock.wall_ns() / 1'000'000'000;
   LIGHTNING_ASSIGN(const auto names, env_.files.list(paths_.tables()));
-  bool moved = false;
   for (const std::string& name : names) {
     const auto number = table_number(name);
     if (number && std::binary_search(live.begin(), live.end(), *number)) continue;
-    LIGHTNING_TRY(env_.files.create_directories(paths_.lost_and_found()));
-    LIGHTNING_TRY(env_.files.rename(paths_.tables() + "/" + name, paths_.lost_and_found() + "/" + std::to_string(now_s) + "-" + name));
-    moved = true;
+    const auto set_aside = [&]() -> Status {
+      LIGHTNING_TRY(env_.files.create_directories(paths_.lost_and_found()));
+      return env_.files.rename(paths_.tables() + "/" + name, paths_.lost_and_found() + "/" + std::to_string(now_s) + "-" + name);
+    };
+    if (!set_aside()) break;
   }
-  if (moved) {
-    LIGHTNING_TRY(env_.files.sync_directory(paths_.lost_and_found()));
-    LIGHTNING_TRY(env_.files.sync_directory(paths_.tables()));
-  }
-  LIGHTNING_ASSIGN(const bool there, env_.files.exists(paths_.lost_and_found()));
-  if (!there) return {};
   constexpr std::uint64_t kDaySeconds = 24 * 60 * 60;
-  LIGHTNING_ASSIGN(const auto kept, env_.files.list(paths_.lost_and_found()));
-  for (const std::string& name : kept) {
+  const auto kept = env_.files.list(paths_.lost_and_found());
+  if (!kept) return {};
+  for (const std::string& name : *kept) {
     unsigned long long since = 0;
-    if (std::sscanf(name.c_str(), "%llu-", &since) == 1 && since + kDaySeconds < now_s)
-      LIGHTNING_TRY(env_.files.remove(paths_.lost_and_found() + "/" + name));
+    if (std::sscanf(name.c_str(), "%llu-", &since) != 1 || since + kDaySeconds >= now_s) continue;
+    if (!env_.files.remove(paths_.lost_and_found() + "/" + name)) continue;
   }
   return {};
 }
@@ -377,6 +390,9 @@ void Engine::release_everything() {
   {
     base::MutexLock lock(keyspaces_mutex_);
     for (auto& [name, tree] : trees_) tree->shut();   // the caller's handles may live on
+    for (const auto& dropped : dropped_trees_)
+      if (const TreePtr tree = dropped.lock()) tree->shut();
+    dropped_trees_.clear();
     trees_.clear();
     default_tree_.reset();
     delete tree_table_.exchange(nullptr);

@@ -8,13 +8,17 @@ namespace lightning::engine {
 Status Engine::flush() {
   LIGHTNING_TRY(check_writable());
   for (const TreePtr& tree : all_trees()) seal(*tree);
-  return wait_for_flushes();
+  return wait_for_flushes(wal_->last_reserved());
 }
 
-Status Engine::wait_for_flushes() {
+// Until everything up to `through` that was sealed is in tables.
+Status Engine::wait_for_flushes(Sequence through) {
   for (;;) {
     bool pending = false;
-    for (const TreePtr& tree : all_trees()) pending = pending || !tree->pin_view()->sealed.empty();
+    for (const TreePtr& tree : all_trees()) {
+      const PinnedView view = tree->pin_view();   // newest first
+      pending = pending || (!view->sealed.empty() && view->sealed.back().last <= through);
+    }
     if (!pending) return {};
     LIGHTNING_TRY(check_writable());
     base::MutexLock lock(jobs_mutex_);
@@ -49,6 +53,9 @@ Status Engine::compact_range(const Keyspace& keyspace, const KeyRange& range) {
         background_failed(status.error());
         return status;
       }
+      plan.reset();   // lets go of the inputs, so that their files go now
+      epochs_.collect();
+      remove_obsolete_files();
       update_pressure();
       continue;
     }
@@ -62,7 +69,7 @@ Status Engine::wait_for_background_work() {
   for (;;) {
     LIGHTNING_TRY(check_writable());
     schedule_compactions();
-    LIGHTNING_TRY(wait_for_flushes());
+    LIGHTNING_TRY(wait_for_flushes(format::kSequenceMax));
     {
       base::MutexLock lock(jobs_mutex_);
       if (running_jobs_ > 0) {

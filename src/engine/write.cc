@@ -50,8 +50,9 @@ Status Engine::check_writable() {
   return {};
 }
 
-template <class Prepare, class Apply>
-Result<Sequence> Engine::commit(std::string_view payload, std::uint32_t operations, Durability durability, Prepare prepare, Apply apply) {
+template <class Prepare, class Withdraw, class Apply>
+Result<Sequence> Engine::commit(std::string_view payload, std::uint32_t operations, Durability durability, Prepare prepare,
+                                Withdraw withdraw, Apply apply) {
   if (closed_.load(std::memory_order_relaxed) || access_ == Access::kReadOnly || writes_stopped_.load(std::memory_order_relaxed)) [[unlikely]]
     LIGHTNING_TRY(check_writable());
   if (must_wait_.load(std::memory_order_relaxed) != Wait::kNone || delay_ns_per_kib_.load(std::memory_order_relaxed) != 0) [[unlikely]]
@@ -63,7 +64,12 @@ Result<Sequence> Engine::commit(std::string_view payload, std::uint32_t operatio
   {
     const WriteGate::Pass pass(gate_);
     LIGHTNING_TRY(prepare());   // memory for the entries: after the log is written nothing may fail
-    LIGHTNING_ASSIGN(ticket, wal_->reserve({payload, operations, sync}));
+    auto reserved = wal_->reserve({payload, operations, sync});
+    if (!reserved) [[unlikely]] {
+      withdraw();   // or the memory of writes that fail, again and again, would add up
+      return std::move(reserved).error();
+    }
+    ticket = std::move(*reserved);
     wal_->copy(ticket, payload);
     fullest = apply(ticket.first_sequence);
     wal_->complete(ticket);
@@ -73,7 +79,7 @@ Result<Sequence> Engine::commit(std::string_view payload, std::uint32_t operatio
     return std::move(durable).error();
   }
   publish(ticket.last_sequence);
-  if (fullest != nullptr) [[unlikely]] seal(*fullest, memtable_limit());
+  if (fullest != nullptr) [[unlikely]] seal_full(fullest);
   // The log's length changes rarely and costs a lock to ask for: once in a few hundred operations is often enough.
   constexpr Sequence kOperationsPerLook = 256;
   if (ticket.first_sequence / kOperationsPerLook != (ticket.last_sequence + 1) / kOperationsPerLook &&
@@ -101,12 +107,13 @@ Status Engine::write_one(const Keyspace& keyspace, format::EntryType type, std::
     if (tree->dropped.load(std::memory_order_acquire)) [[unlikely]] return tree_of(keyspace).error();
     return tree->active().reserve(1, key.size() + value.size());
   };
+  const auto withdraw = [&] { tree->active().withdraw(1, key.size() + value.size()); };
   const auto apply = [&](Sequence sequence) -> Tree* {
     memtable::MemTable& memtable = tree->active();
     memtable.add({key, sequence, type, value});
     return memtable.memory_bytes() >= memtable_limit() ? tree : nullptr;
   };
-  LIGHTNING_TRY(commit(encoded.bytes(), 1, durability, prepare, apply));
+  LIGHTNING_TRY(commit(encoded.bytes(), 1, durability, prepare, withdraw, apply));
   counters_.add(type == format::EntryType::kPut ? Counter::kPuts : Counter::kErases);
   counters_.add(Counter::kUserBytesWritten, key.size() + value.size());
   if (start != 0) latencies_.put.record(env_.clock.monotonic_ns() - start);
@@ -124,14 +131,27 @@ Result<Sequence> Engine::write(std::string_view batch, std::uint32_t operations,
   std::uint64_t user_bytes = 0, puts = 0;
 
   // Checks each operation, then reserves memory per tree: batches mostly write to one or two.
+  struct Need {
+    std::uint64_t entries = 0, bytes = 0;
+    bool reserved = false;
+    Status reserve(const Tree& tree) {
+      LIGHTNING_TRY(tree.active().reserve(entries, bytes));
+      reserved = true;
+      return {};
+    }
+    void withdraw(const Tree& tree) const {
+      if (reserved) tree.active().withdraw(entries, bytes);
+    }
+  };
+  Tree* first = nullptr;
+  Need one;
+  std::map<Tree*, Need> others;
+  const auto withdraw = [&] {
+    if (first != nullptr) one.withdraw(*first);
+    for (const auto& [tree, need] : others) need.withdraw(*tree);
+  };
   const auto prepare = [&]() -> Status {
-    struct Need {
-      std::uint64_t entries = 0, bytes = 0;
-    };
     const TreeTable& trees = *tree_table_.load(std::memory_order_acquire);
-    Need one;
-    std::map<Tree*, Need> others;
-    Tree* first = nullptr;
     format::BatchReader reader(batch);
     while (reader.next()) {
       const format::Operation& operation = reader.operation();
@@ -145,9 +165,11 @@ Result<Sequence> Engine::write(std::string_view batch, std::uint32_t operations,
       need.bytes += operation.key.size() + operation.value.size();
     }
     LIGHTNING_TRY(reader.status());
-    if (first != nullptr) LIGHTNING_TRY(first->active().reserve(one.entries, one.bytes));
-    for (const auto& [tree, need] : others) LIGHTNING_TRY(tree->active().reserve(need.entries, need.bytes));
-    return {};
+    Status reserved = first != nullptr ? one.reserve(*first) : Status{};
+    for (auto& [tree, need] : others)
+      if (reserved) reserved = need.reserve(*tree);
+    if (!reserved) withdraw();
+    return reserved;
   };
   const auto apply = [&](Sequence sequence) -> Tree* {
     const TreeTable& trees = *tree_table_.load(std::memory_order_acquire);
@@ -162,7 +184,7 @@ Result<Sequence> Engine::write(std::string_view batch, std::uint32_t operations,
     }
     return full;
   };
-  LIGHTNING_ASSIGN(const Sequence last, commit(batch, operations, durability, prepare, apply));
+  LIGHTNING_ASSIGN(const Sequence last, commit(batch, operations, durability, prepare, withdraw, apply));
   counters_.add(Counter::kBatches);
   counters_.add(Counter::kPuts, puts);
   counters_.add(Counter::kErases, operations - puts);
@@ -190,13 +212,13 @@ void Engine::publish(Sequence sequence) {
   }
 }
 
+// Of several errors the first one tells most, unless a later one is worse.
 void Engine::fail_writes(const Error& error) {
-  {
-    base::MutexLock lock(jobs_mutex_);
-    if (!background_error_ || background_error_->category() != ErrorCategory::kCritical) background_error_ = error;
-  }
+  base::MutexLock lock(jobs_mutex_);
+  const auto critical = [](const Error& which) { return which.category() == ErrorCategory::kCritical; };
+  if (!background_error_ || (critical(error) && !critical(*background_error_))) background_error_ = error;
   writes_stopped_.store(true, std::memory_order_release);
-  notify_jobs();
+  jobs_changed_.notify_all();
 }
 
 // Writers are slowed in proportion to how far background work is behind, and wait only at the hard limits.

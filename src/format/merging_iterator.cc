@@ -32,12 +32,12 @@ class MergingIterator final : public EntryIterator {
   }
 
   void next() override {
-    if (direction_ != Direction::kForward) turn(Direction::kForward);
+    if (direction_ != Direction::kForward && !turn(Direction::kForward)) return;
     current_->next();
     settle();
   }
   void prev() override {
-    if (direction_ != Direction::kBackward) turn(Direction::kBackward);
+    if (direction_ != Direction::kBackward && !turn(Direction::kBackward)) return;
     current_->prev();
     settle();
   }
@@ -102,8 +102,8 @@ class MergingIterator final : public EntryIterator {
       if (!source->valid() && !source->status()) current_ = nullptr;
   }
 
-  // Brings every other source to the far side of the current entry.
-  void turn(Direction direction) {
+  // Brings every other source to the far side of the current entry. False, and not valid, if one failed on the way.
+  bool turn(Direction direction) {
     const std::string key(current_->entry().key);
     const Sequence sequence = current_->entry().sequence;
     for (auto& source : sources_) {
@@ -124,6 +124,8 @@ class MergingIterator final : public EntryIterator {
     const auto order = [this](const EntryIterator* a, const EntryIterator* b) { return after(a, b); };
     std::make_heap(heap_.begin(), heap_.end(), order);
     current_ = current;
+    stop_on_error();
+    return current_ != nullptr;
   }
 
   std::vector<std::unique_ptr<EntryIterator>> sources_;

@@ -181,16 +181,17 @@ Result<Superblock> read_superblock(env::Env& env, const std::string& directory) 
   LIGHTNING_ASSIGN(const bool there, env.files.exists(path));
   if (!there) return Error(ErrorCode::kDatabaseNotFound, "no database in this directory").at_file(directory);
   LIGHTNING_ASSIGN(std::string bytes, env.files.read_file(path, 1 << 20));
-  if (bytes.size() != 2 * kSlotBytes && bytes.find_first_not_of('\0') != std::string::npos)
+  // The first one ever goes into the second slot. While the first slot is empty, that write may have been cut short.
+  const bool first_slot_empty = bytes.substr(0, kSlotBytes).find_first_not_of('\0') == std::string::npos;
+  if (bytes.size() > 2 * kSlotBytes || (bytes.size() < 2 * kSlotBytes && !first_slot_empty))
     return corrupt("the superblock has the wrong size", path, bytes.size());
   bytes.resize(2 * kSlotBytes, '\0');
   Superblock best;
-  bool found = false, empty = true;
+  bool found = false;
   for (int i = 0; i < 2; ++i) {
     Superblock candidate;
     std::uint32_t version = 0;
     const Slot slot = decode_slot(std::string_view(bytes).substr(i * kSlotBytes, kSlotBytes), candidate, version);
-    if (slot != Slot::kEmpty) empty = false;
     if (slot != Slot::kValid) continue;
     LIGHTNING_TRY(check_features(candidate.features, version, path));
     if (!found || candidate.generation > best.generation) best = candidate;
@@ -198,7 +199,7 @@ Result<Superblock> read_superblock(env::Env& env, const std::string& directory) 
   }
   if (found) return best;
   // A store that died while it was being created never had a valid slot. The caller makes sure that it holds nothing else.
-  if (empty) return Error(ErrorCode::kDatabaseNotFound, "the database in this directory was never completely created").at_file(directory);
+  if (first_slot_empty) return Error(ErrorCode::kDatabaseNotFound, "the database in this directory was never completely created").at_file(directory);
   return corrupt("neither slot of the superblock is valid", path, 0);
 }
 
@@ -351,7 +352,13 @@ Status Manifest::write_new(const State& state) {
   LIGHTNING_TRY(file_->sync());
   LIGHTNING_TRY(env_.files.sync_directory(directory_));
   next.manifest_chain = chain_;
-  LIGHTNING_TRY(write_superblock(env_, directory_, next));
+  if (auto written = write_superblock(env_, directory_, next); !written) {
+    // The slot may name the new manifest or the one before. The next attempt leaves both files alone and, since the
+    // other slot is the one that is surely good, writes to the same one again.
+    superblock_.manifest_number = next.manifest_number;
+    superblock_.generation += 2;
+    return written;
+  }
   superblock_ = next;
   failed_ = false;
   return {};
@@ -380,7 +387,8 @@ bool Manifest::wants_roll() const {
 Status Manifest::roll(const State& state) {
   const std::string old = directory_ + "/" + manifest_name(superblock_.manifest_number);
   LIGHTNING_TRY(write_new(state));
-  return env_.files.remove(old);
+  if (!env_.files.remove(old)) return {};   // the next open removes it
+  return {};
 }
 
 std::uint64_t Manifest::bytes() const { return file_->size(); }

@@ -53,7 +53,8 @@ struct Superblock {
 std::string manifest_name(format::FileNumber number);
 inline constexpr std::string_view kSuperblockName = "SUPERBLOCK";
 
-// kDatabaseNotFound if there is none; kManifestCorrupt if no slot is valid; kFormatUnsupported for a newer store.
+// kDatabaseNotFound if there is none, or if its creation was cut short: the caller makes sure that the store holds nothing
+// else, or it is damage. kManifestCorrupt if no slot is valid; kFormatUnsupported for a newer store.
 Result<Superblock> read_superblock(env::Env& env, const std::string& directory);
 
 struct LoadReport {
@@ -72,8 +73,10 @@ class Manifest {
   Status append(const VersionEdit& edit);
   // True when the file has grown far beyond what its state needs.
   bool wants_roll() const;
-  // A new manifest with `state`, new superblock; the old file is removed.
+  // A new manifest with `state`, new superblock; the old file is removed, if that can be done.
   Status roll(const State& state);
+  // What was appended and what the caller holds disagree: nothing more may be appended.
+  void distrust() { failed_ = true; }
 
   const Superblock& superblock() const { return superblock_; }
   bool failed() const { return failed_; }

@@ -89,6 +89,7 @@ MemTable::MemTable(base::MemoryBudget& budget, std::uint64_t mapped_bytes_max)
 MemTable::~MemTable() = default;
 
 Status MemTable::reserve(std::uint64_t entries, std::uint64_t bytes) { return tree_->reserve(entries, bytes); }
+void MemTable::withdraw(std::uint64_t entries, std::uint64_t bytes) { tree_->withdraw(entries, bytes); }
 void MemTable::add(const format::Entry& entry) { tree_->add(entry); }
 
 std::optional<format::Entry> MemTable::get(std::string_view key, Sequence at) const {

@@ -35,6 +35,8 @@ class MemTable {
   // the log is written: kOutOfMemory, and then nothing is reserved. A reservation belongs to the calling thread: its
   // reserve()s add up, its add()s use them up.
   Status reserve(std::uint64_t entries, std::uint64_t bytes);
+  // Takes back a reserve() of this thread whose adds will not come.
+  void withdraw(std::uint64_t entries, std::uint64_t bytes);
   // (key, sequence) must be new. Copies key and value. Cannot fail after reserve() on the same thread; without it,
   // throws std::bad_alloc when there is no memory.
   void add(const format::Entry& entry);

@@ -36,6 +36,12 @@ Status Tree::reserve(std::uint64_t entries, std::uint64_t bytes) {
   return nodes;
 }
 
+void Tree::withdraw(std::uint64_t entries, std::uint64_t bytes) {
+  auto& slot = arena_.slot();
+  arena_.withdraw(slot, entries, bytes + entries * sizeof(Record));
+  base::Arena::put_back(slot, entries * kNodeShare);
+}
+
 void Tree::add(const format::Entry& entry) {
   auto& slot = arena_.slot();
   const std::size_t bytes = Record::bytes(entry.key.size(), entry.value.size());

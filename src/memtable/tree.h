@@ -23,6 +23,7 @@ class Tree {
   Tree(base::MemoryBudget& budget, std::uint64_t mapped_bytes_max);
 
   Status reserve(std::uint64_t entries, std::uint64_t bytes);
+  void withdraw(std::uint64_t entries, std::uint64_t bytes);
   void add(const format::Entry& entry);
   // First entry that is not before `target`, if it has the same key.
   const Record* find_version(const Target& target) const;
