@@ -94,8 +94,8 @@ class Keyspace {
 };
 
 struct KeyRange {
-  std::optional<std::string> start;  // inclusive; none: the first key
-  std::optional<std::string> end;    // exclusive; none: after the last key
+  std::optional<std::string> start = {};  // inclusive; none: the first key
+  std::optional<std::string> end = {};    // exclusive; none: after the last key
 };
 
 // One finding of check(): what does not hold, and where.
@@ -106,7 +106,7 @@ struct CheckFinding {
 struct CheckOptions {
   bool full = true;        // false: manifest, file sizes and table roots only; true: every block and every key
   // Called now and then with bytes checked and bytes in all; return false to stop with kCancelled.
-  std::function<bool(std::uint64_t done_bytes, std::uint64_t total_bytes)> progress;
+  std::function<bool(std::uint64_t done_bytes, std::uint64_t total_bytes)> progress = {};
 };
 
 struct CheckReport {
