@@ -113,7 +113,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status refuse_foreign_directory();
   Status open_tables();
   Status replay_log();
-  Status flush_replayed(Tree& tree);
+  Status flush_replayed(Tree& tree, Sequence last);
   Status quarantine_orphans();
   Status remove_old_manifests();
   void start_background();

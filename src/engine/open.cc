@@ -87,7 +87,7 @@ Status Engine::open_read_write() {
   LIGHTNING_TRY(replay_log());
   {
     std::vector<TreePtr> trees = all_trees();
-    for (const TreePtr& tree : trees) LIGHTNING_TRY(flush_replayed(*tree));
+    for (const TreePtr& tree : trees) LIGHTNING_TRY(flush_replayed(*tree, log_end_.last_sequence));
   }
   LIGHTNING_TRY(env_.files.sync_directory(paths_.tables()));
   {
@@ -244,8 +244,7 @@ Status Engine::replay_log() {
       LIGHTNING_TRY(memtable.reserve(1, operation.key.size() + operation.value.size()));
       memtable.add({operation.key, sequence, operation.type, operation.value});
       if (access_ == Access::kReadWrite && memtable.memory_bytes() >= memtable_limit()) {
-        tree->seal(sequence);
-        LIGHTNING_TRY(flush_replayed(*tree));
+        LIGHTNING_TRY(flush_replayed(*tree, sequence));
       }
     }
     return reader.status();
@@ -260,9 +259,10 @@ Status Engine::replay_log() {
   return {};
 }
 
-// Replayed entries become level-0 tables before the store opens: what is served never depends on the old log again.
-Status Engine::flush_replayed(Tree& tree) {
-  tree.seal(format::kSequenceMax - 1);
+// Replayed entries, all up to `last`, become level-0 tables before the store opens: what is served never depends on the
+// old log again. What the next memtable takes comes after `last`, which keeps the log of it alive.
+Status Engine::flush_replayed(Tree& tree, Sequence last) {
+  tree.seal(last);
   PinnedView view = tree.pin_view();
   if (view->sealed.empty()) return {};
   std::vector<std::unique_ptr<format::EntryIterator>> sources;
