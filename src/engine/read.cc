@@ -165,6 +165,7 @@ Status Engine::multi_get(const Keyspace& keyspace, std::span<const std::string_v
   if (keys.size() != values.size())
     return Error(ErrorCode::kInvalidArgument, std::to_string(keys.size()) + " keys, but room for " + std::to_string(values.size()) + " values");
   LIGHTNING_ASSIGN(const Tree* tree, tree_of(keyspace));
+  if (keys.empty()) return {};
   for (PinnedValue& value : values) value.reset();
   const std::uint64_t start = begin_timing();
   counters_.add(keys.size() == 1 ? Counter::kGets : Counter::kMultiGets, keys.size());
