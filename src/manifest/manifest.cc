@@ -163,6 +163,9 @@ Slot decode_slot(std::string_view slot, Superblock& superblock, std::uint32_t& v
 Status write_superblock(env::Env& env, const std::string& directory, const Superblock& superblock) {
   const std::string path = directory + "/" + std::string(kSuperblockName);
   LIGHTNING_ASSIGN(auto file, env.files.open_updatable(path, env::FileClass::kSuperblock, 2 * kSlotBytes));
+  // The other slot may have been written by a process that died before its sync. Only once it is durable may this slot,
+  // the last one known to be, be given up.
+  LIGHTNING_TRY(file->sync());
   LIGHTNING_TRY(file->write((superblock.generation % 2) * kSlotBytes, encode_slot(superblock)));
   LIGHTNING_TRY(file->sync());
   return env.files.sync_directory(directory);
@@ -185,19 +188,20 @@ Result<Superblock> read_superblock(env::Env& env, const std::string& directory) 
     return corrupt("the superblock has the wrong size", path, bytes.size());
   bytes.resize(2 * kSlotBytes, '\0');
   Superblock best;
-  bool found = false, empty = true;
+  bool found = false, empty = false;
   for (int i = 0; i < 2; ++i) {
     Superblock candidate;
     std::uint32_t version = 0;
     const Slot slot = decode_slot(std::string_view(bytes).substr(i * kSlotBytes, kSlotBytes), candidate, version);
-    if (slot != Slot::kEmpty) empty = false;
+    empty = empty || slot == Slot::kEmpty;
     if (slot != Slot::kValid) continue;
     LIGHTNING_TRY(check_features(candidate.features, version, path));
     if (!found || candidate.generation > best.generation) best = candidate;
     found = true;
   }
   if (found) return best;
-  // A store that died while it was being created never had a valid slot. The caller makes sure that it holds nothing else.
+  // A store that died while it was being created never had a valid slot: its first one may be torn, but the other was never
+  // written. The caller makes sure that it holds nothing else.
   if (empty) return Error(ErrorCode::kDatabaseNotFound, "the database in this directory was never completely created").at_file(directory);
   return corrupt("neither slot of the superblock is valid", path, 0);
 }
