@@ -85,6 +85,10 @@ Database::~Database() {
 
 Result<Database> DatabaseAccess::open(env::Env& env, const std::string& path, const LightningDbConfig& config, bool read_only) {
   LIGHTNING_TRY(config.validate());
+  return open_as_given(env, path, config, read_only);
+}
+
+Result<Database> DatabaseAccess::open_as_given(env::Env& env, const std::string& path, const LightningDbConfig& config, bool read_only) {
   using Access = engine::Engine::Access;
   LIGHTNING_ASSIGN(auto engine, engine::Engine::open(env, path, config, read_only ? Access::kReadOnly : Access::kReadWrite));
   return Database(std::move(engine));

@@ -152,10 +152,9 @@ Result<Sequence> Engine::write(std::string_view batch, std::uint32_t operations,
   };
   const auto prepare = [&]() -> Status {
     const TreeTable& trees = *tree_table_.load(std::memory_order_acquire);
-    format::BatchReader reader(batch);
+    format::BatchReader reader(batch, format::BatchReader::Source::kCaller);   // checks sizes, too
     while (reader.next()) {
       const format::Operation& operation = reader.operation();
-      LIGHTNING_TRY(check_sizes(operation.key, operation.value));
       Tree* tree = operation.keyspace < trees.by_id.size() ? trees.by_id[operation.keyspace] : nullptr;
       if (tree == nullptr)
         return Error(ErrorCode::kKeyspaceNotFound, "the batch writes to keyspace " + std::to_string(operation.keyspace) + ", which does not exist");

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <utility>
 
 #include "env/os_error.h"
 #include "env/posix_descriptor.h"
@@ -116,10 +117,23 @@ Result<std::vector<std::string>> PosixFileSystem::list(const std::string& direct
 }
 
 Status PosixFileSystem::create_directories(const std::string& path) {
+  std::string there;
+  // What is there may be the work of a process that died before it made it durable: the last thing it did, so the
+  // deepest. Where this process may not open the parent, it was somebody else's.
+  const auto sync_deepest = [&]() -> Status {
+    if (there.empty()) return {};
+    Status synced = sync_directory(parent_of(std::exchange(there, {})));
+    if (!synced && synced.error().code() == ErrorCode::kPermissionDenied) return {};
+    return synced;
+  };
   for (std::size_t end = 0; end < path.size();) {
     end = std::min(path.find('/', end + 1), path.size());
     const std::string prefix = path.substr(0, end);
-    if (is_directory(prefix)) continue;
+    if (is_directory(prefix)) {
+      there = prefix;
+      continue;
+    }
+    LIGHTNING_TRY(sync_deepest());
     if (::mkdir(prefix.c_str(), 0700) != 0) {
       const int error = errno;
       if (error == EEXIST && is_directory(prefix)) continue;  // another thread was faster
@@ -127,7 +141,7 @@ Status PosixFileSystem::create_directories(const std::string& path) {
     }
     LIGHTNING_TRY(sync_directory(parent_of(prefix)));
   }
-  return {};
+  return sync_deepest();
 }
 
 Status PosixFileSystem::rename(const std::string& from, const std::string& to) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "base/sync.h"
 #include "env/os_error.h"
@@ -252,6 +253,13 @@ Status SimulatedFileSystem::change_names(const Io& io, std::string_view what, co
 }
 
 Status SimulatedFileSystem::create_directories(const std::string& path) {
+  std::string there;
+  const auto sync_parent = [&](const std::string& child) {
+    const std::size_t slash = child.rfind('/');
+    return sync_directory(slash == std::string::npos || slash == 0 ? "/" : child.substr(0, slash));
+  };
+  // As the real one: what is there may be the work of a process that died before it made it durable.
+  const auto sync_deepest = [&] { return there.empty() ? Status() : sync_parent(std::exchange(there, {})); };
   for (std::size_t end = 0; end < path.size();) {
     end = std::min(path.find('/', end + 1), path.size());
     const std::string prefix = path.substr(0, end);
@@ -259,18 +267,21 @@ Status SimulatedFileSystem::create_directories(const std::string& path) {
       Guard guard(mutex_);
       SimulatedDisk::NodePtr node;
       const int error = disk_.find(prefix, node);
-      if (error == 0 && node->is_directory) continue;
+      if (error == 0 && node->is_directory) {
+        there = prefix;
+        continue;
+      }
       if (error != ENOENT) return system_error(ENOTDIR, "cannot create the directory", prefix);
     }
+    LIGHTNING_TRY(sync_deepest());
     const Io io{.kind = IoKind::kCreateDirectory, .path = &prefix};
     LIGHTNING_TRY(change_names(io, "cannot create the directory", [&] {
       const int error = disk_.create_directory(prefix);
       return error == EEXIST ? 0 : error;  // another thread was faster
     }));
-    const std::size_t slash = prefix.rfind('/');
-    LIGHTNING_TRY(sync_directory(slash == std::string::npos || slash == 0 ? "/" : prefix.substr(0, slash)));
+    LIGHTNING_TRY(sync_parent(prefix));
   }
-  return {};
+  return sync_deepest();
 }
 
 Status SimulatedFileSystem::rename(const std::string& from, const std::string& to) {

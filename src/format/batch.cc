@@ -21,7 +21,8 @@ BatchReader::Fault BatchReader::read() {
   if (keyspace > std::numeric_limits<KeyspaceId>::max()) return Fault::kKeyspace;
   operation_.keyspace = static_cast<KeyspaceId>(keyspace);
   if (!base::get_varint(rest, size)) return Fault::kTruncated;
-  if (size == 0 || size > kKeyBytesMax) return Fault::kKeySize;
+  if (size == 0) return Fault::kKeyEmpty;
+  if (size > kKeyBytesMax) return Fault::kKeySize;
   if (!base::get_bytes(rest, size, operation_.key)) return Fault::kTruncated;
   operation_.value = {};
   if (has_value(operation_.type)) {
@@ -34,17 +35,20 @@ BatchReader::Fault BatchReader::read() {
 }
 
 Error BatchReader::describe() const {
-  const auto malformed = [this](std::string_view what) {
-    return Error(ErrorCode::kWalCorrupt, "operation at byte " + std::to_string(start_) + " of a batch of " +
-                                             std::to_string(size_) + " bytes " + std::string(what));
+  const auto malformed = [this](std::string_view what, ErrorCode callers_fault = ErrorCode::kWalCorrupt) {
+    return Error(source_ == Source::kCaller ? callers_fault : ErrorCode::kWalCorrupt,
+                 "operation at byte " + std::to_string(start_) + " of a batch of " + std::to_string(size_) + " bytes " +
+                     std::string(what));
   };
   switch (fault_) {
     case Fault::kKeyspace:
       return malformed("names a keyspace beyond 32 bits");
+    case Fault::kKeyEmpty:
+      return malformed("has an empty key", ErrorCode::kKeyEmpty);
     case Fault::kKeySize:
-      return malformed("has a key of no bytes or more than 65536");
+      return malformed("has a key of more than 65536 bytes", ErrorCode::kKeyTooLarge);
     case Fault::kValueSize:
-      return malformed("has a value of more than 512 MiB");
+      return malformed("has a value of more than 512 MiB", ErrorCode::kValueTooLarge);
     case Fault::kUnknownType:
       return malformed("has an unknown type");
     case Fault::kReservedType:

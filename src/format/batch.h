@@ -53,7 +53,10 @@ void append_operation(std::string& to, const Operation& operation);
 // Threads: one at a time. Lifetime: operations point into `encoded`.
 class BatchReader {
  public:
-  explicit BatchReader(std::string_view encoded) : rest_(encoded), size_(encoded.size()) {}
+  // Where the bytes come from decides who is to blame for wrong sizes: a caller, or what the store kept.
+  enum class Source : std::uint8_t { kStore, kCaller };
+  explicit BatchReader(std::string_view encoded, Source source = Source::kStore)
+      : rest_(encoded), size_(encoded.size()), source_(source) {}
 
   // Moves to the next operation. False at the end, and at malformed bytes, where status() says what is wrong.
   bool next() {
@@ -66,11 +69,21 @@ class BatchReader {
   const Operation& operation() const { return operation_; }
   // Where the next operation begins.
   std::size_t offset() const { return size_ - rest_.size(); }
-  // kWalCorrupt or, for a type that a later version defines, kFormatUnsupported; with the offset of the operation.
+  // kWalCorrupt or, for a type that a later version defines, kFormatUnsupported; with the offset of the operation. From
+  // a caller: kKeyEmpty, kKeyTooLarge or kValueTooLarge where that is what is wrong.
   Status status() const { return fault_ == Fault::kNone ? Status{} : Status{describe()}; }
 
  private:
-  enum class Fault : std::uint8_t { kNone, kTruncated, kKeyspace, kKeySize, kValueSize, kReservedType, kUnknownType };
+  enum class Fault : std::uint8_t {
+    kNone,
+    kTruncated,
+    kKeyspace,
+    kKeyEmpty,
+    kKeySize,
+    kValueSize,
+    kReservedType,
+    kUnknownType
+  };
   Fault read();
   Error describe() const;
 
@@ -78,6 +91,7 @@ class BatchReader {
   std::size_t size_, start_ = 0;
   Operation operation_;
   Fault fault_ = Fault::kNone;
+  Source source_;
 };
 
 // Reads all of `encoded`: the number of its operations, or why it is malformed.

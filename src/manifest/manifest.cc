@@ -163,6 +163,9 @@ Slot decode_slot(std::string_view slot, Superblock& superblock, std::uint32_t& v
 Status write_superblock(env::Env& env, const std::string& directory, const Superblock& superblock) {
   const std::string path = directory + "/" + std::string(kSuperblockName);
   LIGHTNING_ASSIGN(auto file, env.files.open_updatable(path, env::FileClass::kSuperblock, 2 * kSlotBytes));
+  // The other slot may have been written by a process that died before its sync. Only once it is durable may this slot,
+  // the last one known to be, be given up.
+  LIGHTNING_TRY(file->sync());
   LIGHTNING_TRY(file->write((superblock.generation % 2) * kSlotBytes, encode_slot(superblock)));
   LIGHTNING_TRY(file->sync());
   return env.files.sync_directory(directory);

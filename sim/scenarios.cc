@@ -1,0 +1,93 @@
+// The short programs that are killed at every I/O.
+#include "sim/crash_run.h"
+
+namespace lightning::sim {
+
+namespace {
+
+constexpr Durability kAsk = Durability::kDefault;
+
+void put_some(Database& db, Client& client, const std::string& prefix, int count, std::uint64_t bytes = 40) {
+  for (int i = 0; i < count; ++i)
+    client.put(db.default_keyspace(), prefix + std::to_string(i), client.value(bytes), kAsk);
+}
+
+std::vector<std::pair<Keyspace, Change>> batch_of(const std::vector<Keyspace>& keyspaces, Client& client, int count,
+                                                  std::uint64_t bytes) {
+  std::vector<std::pair<Keyspace, Change>> batch;
+  for (int i = 0; i < count; ++i) {
+    const Keyspace& keyspace = keyspaces[static_cast<std::size_t>(i) % keyspaces.size()];
+    batch.emplace_back(keyspace, Change{keyspace.id(), "b" + std::to_string(i), client.value(bytes)});
+  }
+  return batch;
+}
+
+}  // namespace
+
+const std::vector<Scenario>& scenarios() {
+  static const std::vector<Scenario> kAll = {
+      {"open an empty directory", nullptr, nullptr},
+      {"put and erase", nullptr,
+       [](Database& db, Client& client) {
+         put_some(db, client, "a", 3);
+         client.erase(db.default_keyspace(), "a1", kAsk);
+         client.sync();
+         put_some(db, client, "c", 2);
+       }},
+      {"open again, with a log to replay", [](Database& db, Client& client) { put_some(db, client, "a", 20); },
+       nullptr},
+      {"put and flush", nullptr,
+       [](Database& db, Client& client) {
+         put_some(db, client, "a", 5);
+         client.flush();
+         put_some(db, client, "a", 2);
+       }},
+      {"flush of two keyspaces",
+       [](Database& db, Client& client) {
+         client.make_keyspace("two");
+         put_some(db, client, "a", 3);
+       },
+       [](Database& db, Client& client) {
+         const auto two = db.keyspace("two");
+         if (!two) return;
+         client.write(batch_of({db.default_keyspace(), *two}, client, 6, 30), kAsk);
+         client.flush();
+         client.write(batch_of({*two, db.default_keyspace()}, client, 4, 30), kAsk);
+       }},
+      {"a batch larger than a log segment", nullptr,
+       [](Database& db, Client& client) {
+         put_some(db, client, "a", 2);
+         client.write(batch_of({db.default_keyspace()}, client, 4, 40 << 10), kAsk);
+         put_some(db, client, "z", 2);
+       },
+       [](LightningDbConfig& config) { config.memtable_bytes = 1 << 20; }},
+      {"the log changes its segment", [](Database& db, Client& client) { put_some(db, client, "a", 3); },
+       [](Database& db, Client& client) {
+         put_some(db, client, "m", 5, 30 << 10);
+         put_some(db, client, "z", 2);
+       },
+       [](LightningDbConfig& config) { config.memtable_bytes = 1 << 20; }},
+      {"compaction of two tables",
+       [](Database& db, Client& client) {
+         put_some(db, client, "a", 6);
+         client.flush();
+       },
+       [](Database& db, Client& client) {
+         put_some(db, client, "a", 3);
+         client.erase(db.default_keyspace(), "a5", kAsk);
+         (void)db.compact_range();
+         put_some(db, client, "a", 1);
+       }},
+      {"create and drop a keyspace", [](Database& db, Client& client) { put_some(db, client, "a", 3); },
+       [](Database& db, Client& client) {
+         client.make_keyspace("new");
+         if (const auto keyspace = db.keyspace("new")) client.put(*keyspace, "n", client.value(20), kAsk);
+         client.flush();
+         client.drop_keyspace("new");
+         put_some(db, client, "z", 1);
+       }},
+  };
+  return kAll;
+}
+
+}  // namespace lightning::sim
