@@ -1,0 +1,102 @@
+// What is compacted next, drawn.
+#include "compaction/pick.h"
+
+#include "tables.h"
+
+namespace lightning::compaction {
+namespace {
+
+class Pick : public Tables {
+ protected:
+  std::string pick_from(const std::string& text) { return text_of(pick(version(text), options_)); }
+  std::string pick_range_from(const std::string& text, std::optional<std::string_view> start = {},
+                              std::optional<std::string_view> end = {}) {
+    return text_of(pick_range(version(text), options_, start, end));
+  }
+  PickOptions options_{.level0_trigger = 2, .size_multiplier = 10, .base_bytes = 16 << 10};
+};
+
+TEST_F(Pick, LeavesAFewRunsInLevelZero) {
+  EXPECT_EQ(pick_from(""), "nothing");
+  EXPECT_EQ(pick_from("L0: 7[a..f]"), "nothing");
+}
+
+TEST_F(Pick, MergesAllOfLevelZeroIntoTheLastLevelWhileThereIsLittle) {
+  EXPECT_EQ(pick_from("L0: 7[a..f] 5[c..k]"), "L0 {7 5} -> L6 bottommost");
+  EXPECT_EQ(pick_from("L0: 7[a..f] 5[c..k]\n"
+                      "L6: 3[a..d] 4[e..m] 6[p..z]"),
+            "L0 {7 5} + L6 {3 4} -> L6 bottommost");
+}
+
+TEST_F(Pick, MergesLevelZeroIntoTheFirstLevelThatHoldsData) {
+  EXPECT_EQ(pick_from("L0: 7[a..b] 5[c..d]\n"
+                      "L4: 3[a..b]\n"
+                      "L6: 4[x..z]"),
+            "L0 {7 5} + L4 {3} -> L4 bottommost");
+}
+
+TEST_F(Pick, GivesTheLastLevelATenthAboveItOnceItIsLarge) {
+  EXPECT_EQ(pick_from("L0: 7[a..b] 5[c..d]\n"
+                      "L6: 4[x..z 200k]"),
+            "L0 {7 5} -> L5 bottommost");
+}
+
+TEST_F(Pick, IsNotBottommostAboveOlderDataOfTheInputs) {
+  EXPECT_EQ(pick_from("L0: 7[a..f] 5[c..k]\n"
+                      "L5: 3[a..d]\n"
+                      "L6: 4[k..k]"),
+            "L0 {7 5} + L5 {3} -> L5");
+}
+
+// The table below reaches beyond the inputs, and its own tombstones hide what lies deeper: "b" would come back to life.
+TEST_F(Pick, IsNotBottommostAboveOlderDataOfTheTablesItRewrites) {
+  EXPECT_EQ(pick_from("L0: 7[e..f] 5[e..f]\n"
+                      "L5: 3[a..m !]\n"
+                      "L6: 4[b..b]"),
+            "L0 {7 5} + L5 {3} -> L5");
+}
+
+TEST_F(Pick, TakesNoTableTwice) {
+  EXPECT_EQ(pick_from("L0: 7[a..f *] 5[c..k]"), "nothing");
+  EXPECT_EQ(pick_from("L0: 7[a..f] 5[c..k]\n"
+                      "L6: 3[a..d] 4[e..m *]"),
+            "nothing");
+}
+
+TEST_F(Pick, MovesDownWhatCostsLeastBelow) {
+  EXPECT_EQ(pick_from("L5: 1[a..c 30k] 2[d..f 30k] 3[g..i 30k]\n"
+                      "L6: 4[a..b 90k] 5[c..e 90k] 6[h..i 20k]"),
+            "L5 {3} + L6 {6} -> L6 bottommost");
+  EXPECT_EQ(pick_from("L5: 1[a..c 30k] 3[g..i 30k] 2[j..k 30k]\n"
+                      "L6: 4[a..b 90k] 5[c..e 90k] 6[h..i 20k]"),
+            "L5 {2} -> L6 bottommost moved");
+}
+
+TEST_F(Pick, LeavesLevelsOfTheirSizeAlone) {
+  EXPECT_EQ(pick_from("L5: 1[a..c 10k]\n"
+                      "L6: 4[a..b 90k] 5[c..e 90k]"),
+            "nothing");
+}
+
+TEST_F(Pick, OfARangeGoesOnUntilTheRangeLiesInOneLevel) {
+  EXPECT_EQ(pick_range_from("L0: 9[a..c]\nL6: 4[a..b] 5[d..e]"), "L0 {9} + L6 {4} -> L6 bottommost");
+  EXPECT_EQ(pick_range_from("L4: 1[a..c] 2[d..f]\nL6: 4[a..b] 5[d..e]"), "L4 {1 2} -> L5");
+  EXPECT_EQ(pick_range_from("L5: 1[a..c] 2[d..f]\nL6: 4[a..b] 5[d..e]", "d"), "L5 {2} + L6 {5} -> L6 bottommost");
+  EXPECT_EQ(pick_range_from("L5: 1[a..c]\nL6: 5[d..e]"), "L5 {1} -> L6 bottommost moved");
+  EXPECT_EQ(pick_range_from("L6: 4[a..b] 5[d..e]"), "nothing");
+  EXPECT_EQ(pick_range_from("L5: 1[a..c]\nL6: 4[a..b]", "x"), "nothing");
+  EXPECT_EQ(pick_range_from("L5: 1[c..d]\nL6: 4[c..d]", {}, "c"), "nothing") << "the end is not part of the range";
+}
+
+TEST_F(Pick, OfARangeTakesTombstonesToTheBottom) {
+  EXPECT_EQ(pick_range_from("L3: 1[a..c !]"), "L3 {1} -> L4 bottommost moved");
+  EXPECT_EQ(pick_range_from("L3: 1[a..c]"), "nothing");
+}
+
+TEST_F(Pick, SeesNoDebtWhereNothingIsDue) {
+  EXPECT_EQ(debt_bytes(version("L0: 7[a..f]\nL6: 3[a..d 50k]"), options_), 0u);
+  EXPECT_GT(debt_bytes(version("L0: 17[a..f] 15[a..f]\nL6: 13[a..d 50k]"), options_), 2000u);
+}
+
+}  // namespace
+}  // namespace lightning::compaction
