@@ -284,6 +284,17 @@ TEST(MemTable, SplitsNodesForReservedAddsAfterOthersTookAllMemory) {
   EXPECT_EQ(table.entries(), sequence);
 }
 
+TEST(MemTable, KeepsNothingForWritesGivenUpAfterReserving) {
+  MemoryBudget budget(1 << 30);
+  MemTable table(budget, 4 << 20);
+  for (std::uint64_t i = 0; i < 100000; ++i) {
+    ASSERT_TRUE(table.reserve(1 + i % 20, 5000)) << i;
+    table.withdraw(1 + i % 20, 5000);
+  }
+  EXPECT_LE(table.memory_bytes(), 64u << 10);
+  ASSERT_TRUE(table.reserve(10000, 2 << 20)) << "and memory for real work is still there";
+}
+
 TEST(MemTable, SaysWhenABatchIsTooBigForMemory) {
   MemoryBudget budget(1 << 30);
   MemTable table(budget, 1 << 20);
