@@ -40,6 +40,24 @@ std::string describe_changes(const std::vector<Change>& changes) {
 
 }  // namespace
 
+void Scene::judge(const Error& error, const std::string& what) {
+  ++errors;
+  switch (error.code()) {
+    case ErrorCode::kIo:
+    case ErrorCode::kNoSpace:
+    case ErrorCode::kSyncFailed:
+    case ErrorCode::kReadOnlyMode:
+    case ErrorCode::kStalled:
+    case ErrorCode::kKeyspaceNotFound:  // of one whose creation failed, or whose removal failed after it took effect
+    case ErrorCode::kKeyspaceExists:
+      if (faults) return;
+      break;
+    default:
+      break;
+  }
+  fail(what + ": " + error.to_string());
+}
+
 void Scene::settle_observations() {
   for (const Observation& seen : observations) {
     if (failed()) break;
@@ -120,6 +138,7 @@ std::string Client::value() {
 }
 
 Durability Client::durability() {
+  if (options_.only_sync) return dice_.one_in(2) ? Durability::kSync : Durability::kDefault;
   switch (dice_.below(6)) {
     case 0:
       return Durability::kSync;
@@ -141,27 +160,22 @@ Client::View Client::view(const Keyspace& keyspace) {
 // --- writes -------------------------------------------------------------------------------------------------------
 
 bool Client::fine(const Status& status, const char* what) {
-  if (status) return true;
-  ++scene_.errors;
-  if (!scene_.faults) scene_.fail(std::string(what) + ": " + status.error().to_string());
-  return false;
+  if (!status) scene_.judge(status.error(), what);
+  return status.has_value();
 }
 
 bool Client::answered(Truth::Write write, const Error* error, std::optional<Sequence> last, Durability durability,
                       const std::vector<Change>& changes) {
   if (error != nullptr) {
-    ++scene_.errors;
-    if (!scene_.faults) {
-      scene_.fail("write: " + error->to_string());
-    } else if (error->outcome() == WriteOutcome::kNotApplied) {
+    scene_.judge(*error, "write");
+    if (error->outcome() == WriteOutcome::kNotApplied) {
       scene_.truth.refused(write);
-      return false;
+    } else {
+      stopped_ = true;
     }
-    stopped_ = true;
     return false;
   }
-  const bool durable = durability == Durability::kSync ||
-                       (durability == Durability::kDefault && options_.sync_mode == WalSyncMode::kSync);
+  const bool durable = asks_sync(durability);
   const Sequence now = visible();
   scene_.truth.acknowledged(write, last, now, durable);
   if (scene_.tell)
@@ -172,16 +186,21 @@ bool Client::answered(Truth::Write write, const Error* error, std::optional<Sequ
   return true;
 }
 
+bool Client::asks_sync(Durability durability) const {
+  return durability == Durability::kSync ||
+         (durability == Durability::kDefault && options_.sync_mode == WalSyncMode::kSync);
+}
+
 bool Client::put(const Keyspace& keyspace, const std::string& key, const std::string& value, Durability durability) {
   const std::vector<Change> changes{{keyspace.id(), key, value}};
-  const Truth::Write write = scene_.truth.begin(id_, changes, visible());
+  const Truth::Write write = scene_.truth.begin(id_, changes, visible(), asks_sync(durability));
   const Status status = db_.put(keyspace, key, value, {.durability = durability});
   return answered(write, status ? nullptr : &status.error(), {}, durability, changes);
 }
 
 bool Client::erase(const Keyspace& keyspace, const std::string& key, Durability durability) {
   const std::vector<Change> changes{{keyspace.id(), key, std::nullopt}};
-  const Truth::Write write = scene_.truth.begin(id_, changes, visible());
+  const Truth::Write write = scene_.truth.begin(id_, changes, visible(), asks_sync(durability));
   const Status status = db_.erase(keyspace, key, {.durability = durability});
   return answered(write, status ? nullptr : &status.error(), {}, durability, changes);
 }
@@ -197,7 +216,7 @@ bool Client::write(const std::vector<std::pair<Keyspace, Change>>& batch_changes
     }
     changes.push_back(change);
   }
-  const Truth::Write write = scene_.truth.begin(id_, changes, visible());
+  const Truth::Write write = scene_.truth.begin(id_, changes, visible(), asks_sync(durability));
   const Result<Sequence> last = db_.write(batch, {.durability = durability});
   return answered(write, last ? nullptr : &last.error(), last ? std::optional(*last) : std::nullopt, durability,
                   changes);
@@ -365,6 +384,7 @@ void Client::observe() {
   Observation seen;
   const Snapshot snapshot = db_.snapshot();
   seen.sequence = snapshot.sequence();
+  scene_.truth.seen(seen.sequence);
   for (std::size_t i = 0; i < std::min<std::size_t>(2, keyspaces_.size()); ++i) {
     auto content =
         scan(db_, keyspaces_[i], {.snapshot = &snapshot, .lower_bound = {}, .upper_bound = {}, .prefix = {}});

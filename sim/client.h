@@ -41,6 +41,8 @@ struct Scene {
   void fail(std::string text) {
     if (failure.empty()) failure = std::move(text);
   }
+  // An error of a call: a failure of the test, unless faults were injected and it names such a fault.
+  void judge(const Error& error, const std::string& what);
   // Explains all observations, and forgets them.
   void settle_observations();
 };
@@ -49,6 +51,7 @@ struct ProgramOptions {
   WalSyncMode sync_mode = WalSyncMode::kSync;  // of the database: what Durability::kDefault means
   std::uint64_t large_bytes = 100 << 10;       // a rare value or batch has up to this many
   bool keyspaces = true;                       // creates and drops some
+  bool only_sync = false;                      // no write asks for less than the database's mode
 };
 
 // The content of one keyspace through an iterator, read forward, and compared with a read backward.
@@ -88,6 +91,7 @@ class Client {
   bool answered(Truth::Write write, const Error* error, std::optional<Sequence> last, Durability durability,
                 const std::vector<Change>& changes);
   bool fine(const Status& status, const char* what);
+  bool asks_sync(Durability durability) const;
   std::string key();
   std::string value();
   Durability durability();

@@ -2,128 +2,12 @@
 
 #include <algorithm>
 
-#include "api/database_access.h"
 #include "base/fiber.h"
-#include "base/hash.h"
+#include "sim/run.h"
 
 namespace lightning::sim {
 
 namespace {
-
-constexpr const char* kPath = "/store";
-
-enum class Death : std::uint8_t { kNone, kProcess, kPower };
-
-// One store on one simulated disk, through all its lives.
-class Run {
- public:
-  Run(std::uint64_t seed, env::SimulatedDiskOptions disk, LightningDbConfig config, ProgramOptions program)
-      : dice_(seed), world_(seed, std::move(disk)), config_(config), program_(program) {}
-
-  env::SimulatedWorld& world() { return world_; }
-  Scene& scene() { return scene_; }
-  env::Dice& dice() { return dice_; }
-  const LightningDbConfig& config() const { return config_; }
-  const ProgramOptions& program() const { return program_; }
-  RunResult result() const {
-    RunResult result = counts_;
-    result.failure = scene_.failure;
-    result.calls = scene_.calls;
-    return result;
-  }
-  bool failed() const { return scene_.failed(); }
-
-  // A life: opens the store, compares it, and runs `body` on it. True if it lived to the end of it.
-  bool live(const std::function<void(Database&)>& body, bool read_only = false);
-  // What a life that ended early leaves.
-  void die(Death death, env::CrashMode mode);
-  void arm(std::uint64_t nth, env::CrashStage stage) {
-    world_.files.set_crash_at(nth, stage, [] { base::FiberScheduler::current()->kill_world(); });
-  }
-  void fail(const std::string& text) {
-    scene_.fail("life " + std::to_string(lives_) + (scene_.doing.empty() ? "" : ", " + scene_.doing) + ": " + text);
-  }
-
- private:
-  void compare(Database& db);
-
-  env::Dice dice_;
-  env::SimulatedWorld world_;
-  const LightningDbConfig config_;
-  const ProgramOptions program_;
-  Scene scene_;
-  RunResult counts_;
-  std::uint64_t lives_ = 0;
-  bool power_cut_ = false;  // since the last comparison
-};
-
-void Run::compare(Database& db) {
-  State state;
-  std::map<std::string, std::uint32_t> names;
-  const Sequence sequence = db.snapshot().sequence();
-  for (const std::string& name : db.keyspaces()) {
-    auto keyspace = db.keyspace(name);
-    if (!keyspace) return fail("keyspace '" + name + "': " + keyspace.error().to_string());
-    auto content = scan(db, *keyspace);
-    if (!content) return fail("scan after recovery: " + content.error().to_string());
-    // Point reads go another way, through filters.
-    std::size_t asked = 0;
-    for (const auto& [key, value] : *content) {
-      if (++asked > 15) break;
-      auto found = db.get(*keyspace, key);
-      if (!found) return fail("get after recovery: " + found.error().to_string());
-      if (!*found || **found != value) return fail("get of '" + key + "' answers otherwise than a scan");
-    }
-    names[name] = keyspace->id();
-    state[keyspace->id()] = std::move(*content);
-  }
-  const std::string why = scene_.truth.recovered(sequence, state, names, power_cut_);
-  if (!why.empty()) return fail(why);
-  power_cut_ = false;
-  ++counts_.recoveries;
-  scene_.say("life " + std::to_string(lives_) + ": open, sequence " + std::to_string(sequence));
-}
-
-bool Run::live(const std::function<void(Database&)>& body, bool read_only) {
-  ++lives_;
-  scene_.doing = "opening";
-  base::FiberScheduler fibers(dice_.next(), {.steps_max = 3'000'000});
-  const base::WorldEnd end = fibers.run([&] {
-    auto db = DatabaseAccess::open_as_given(world_.env, kPath, config_, read_only);
-    if (!db) return fail(db.error().to_string());
-    scene_.doing = "comparing";
-    compare(*db);
-    scene_.doing.clear();
-    if (failed()) return;
-    body(*db);
-    if (failed()) return;
-    const std::size_t mark = scene_.truth.mark();
-    scene_.doing = "closing";
-    if (const Status closed = db->close(); !closed) return fail(closed.error().to_string());
-    scene_.truth.durable_up_to(mark);
-    scene_.doing.clear();
-  });
-  const std::uint64_t facts[] = {counts_.hash, fibers.trace_hash(), world_.files.trace_hash()};
-  counts_.hash = base::hash64({reinterpret_cast<const char*>(facts), sizeof facts});
-  counts_.writes += scene_.truth.writes();
-  if (end == base::WorldEnd::kDeadlock || end == base::WorldEnd::kStepLimit)
-    fail(std::string(end == base::WorldEnd::kDeadlock ? "deadlock" : "no end in sight") + ": " + fibers.report());
-  scene_.settle_observations();
-  return end == base::WorldEnd::kFinished;
-}
-
-void Run::die(Death death, env::CrashMode mode) {
-  world_.files.cancel_crash();
-  ++counts_.crashes;
-  scene_.say(death == Death::kProcess ? "the process dies"
-                                      : "the power is cut, mode " + std::to_string(static_cast<int>(mode)));
-  if (death == Death::kProcess) {
-    world_.files.process_death();
-  } else {
-    world_.files.crash(mode);
-    power_cut_ = true;
-  }
-}
 
 template <class T>
 T pick(env::Dice& dice, std::initializer_list<T> choices) {
@@ -173,7 +57,7 @@ RunResult& RunResult::operator+=(const RunResult& other) {
   crashes += other.crashes;
   recoveries += other.recoveries;
   calls += other.calls;
-  writes += other.writes;
+  errors += other.errors;
   hash ^= other.hash;
   if (failure.empty()) failure = other.failure;
   return *this;
@@ -218,6 +102,7 @@ RunResult run_seed(std::uint64_t seed, const Planted& planted, const std::functi
 
   ProgramOptions program;
   program.sync_mode = config.wal_sync_mode;
+  program.only_sync = config.wal_sync_mode == WalSyncMode::kSync && dice.one_in(2);
   Run run(dice.next(), disk, config, program);
   run.scene().tell = tell;
   const bool nested = dice.one_in(5);
@@ -320,6 +205,58 @@ RunResult run_scenario(const Scenario& scenario, std::uint64_t first, std::uint6
     }
   }
   return sum;
+}
+
+// --- every fault --------------------------------------------------------------------------------------------------
+
+namespace {
+
+// Meets every layer, and goes on after errors.
+void run_everything(Database& db, Client& client) {
+  const Keyspace where = db.default_keyspace();
+  const auto put_some = [&](const Keyspace& keyspace, int count, std::uint64_t bytes) {
+    for (int i = 0; i < count && !client.stopped(); ++i)
+      client.put(keyspace, "k" + std::to_string(i), client.value(bytes), Durability::kDefault);
+  };
+  put_some(where, 3, 40);
+  client.flush();
+  put_some(where, 2, 30 << 10);
+  put_some(where, 1, 100 << 10);
+  client.make_keyspace("more");
+  if (const auto more = db.keyspace("more")) put_some(*more, 2, 20);
+  client.flush();
+  if (!client.stopped()) client.erase(where, "k1", Durability::kSync);
+  (void)db.compact_range();
+  client.sync();
+  client.drop_keyspace("more");
+  put_some(where, 2, 50);
+  client.compare_all();
+}
+
+}  // namespace
+
+RunResult run_with_fault(const env::Fault& fault, WalSyncMode mode, bool power_cut) {
+  LightningDbConfig config = small_config();
+  config.wal_sync_mode = mode;
+  ProgramOptions program;
+  program.sync_mode = mode;
+  Run run(kScenarioSeed, {}, config, program);
+  run.world().files.add_fault(fault);
+  run.live_with_faults([&](Database& db) {
+    Client client(db, run.scene(), 0, kScenarioSeed, program);
+    run_everything(db, client);
+  });
+  run.world().files.clear_faults();
+  if (power_cut && !run.failed()) run.die(Death::kPower, env::CrashMode::kDropAll);
+  if (!run.failed())
+    run.live([&](Database& db) {
+      Client client(db, run.scene(), 0, kScenarioSeed, program);
+      client.run(10);
+    });
+  if (!run.failed()) run.live([](Database&) {});
+  RunResult result = run.result();
+  result.errors = run.scene().errors;
+  return result;
 }
 
 }  // namespace lightning::sim

@@ -24,7 +24,7 @@ struct Planted {
 
 struct RunResult {
   std::string failure;  // empty: none
-  std::uint64_t crashes = 0, recoveries = 0, calls = 0, writes = 0, hash = 0;
+  std::uint64_t crashes = 0, recoveries = 0, calls = 0, errors = 0, hash = 0;
   RunResult& operator+=(const RunResult& other);
 };
 
@@ -50,5 +50,11 @@ const std::vector<Scenario>& scenarios();
 // `on_failure` gets a line to replay it by.
 RunResult run_scenario(const Scenario& scenario, std::uint64_t first, std::uint64_t stride,
                        const std::function<void(const std::string&)>& on_failure);
+
+// --- every fault --------------------------------------------------------------------------------------------------
+
+// One program that meets every layer, on a disk with a fault; then again without it, and compared. With `power_cut`,
+// what was not synced is lost between the two.
+RunResult run_with_fault(const env::Fault& fault, WalSyncMode mode, bool power_cut);
 
 }  // namespace lightning::sim

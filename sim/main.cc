@@ -23,12 +23,15 @@ constexpr const char* kUsage =
     "  --start=N      from this one on (default 1)\n"
     "  --jobs=N       processes at a time (default 1)\n"
     "  --scenarios    instead, kill short programs at each of their I/Os\n"
+    "  --one-of=N     of the scenarios, only every Nth I/O\n"
     "  --twice        run each seed twice: both runs must be the same\n"
     "  --verbose      tell what happens\n"
     "Prints a line for each failure, and ends with 1 if there was one.\n";
 
+constexpr std::uint64_t kScenarioParts = 8;  // of each scenario: one per process
+
 struct Arguments {
-  std::uint64_t start = 1, seeds = 100, jobs = 1;
+  std::uint64_t start = 1, seeds = 100, jobs = 1, one_of = 1;
   bool scenarios = false, twice = false, verbose = false;
 };
 
@@ -65,10 +68,9 @@ void run_one_seed(Shared& shared, std::uint64_t seed, bool twice, bool verbose) 
 void work(Shared& shared, const Arguments& arguments) {
   constexpr std::uint64_t kSeedsPerProcess = 50;
   if (arguments.scenarios) {
-    constexpr std::uint64_t kParts = 8;  // of each scenario
-    const std::uint64_t task = shared.next.fetch_add(1);
-    const auto& all = lightning::sim::scenarios();
-    add(shared, lightning::sim::run_scenario(all[task / kParts], task % kParts, kParts,
+    const std::uint64_t task = shared.next.fetch_add(1), part = task % kScenarioParts;
+    const auto& scenario = lightning::sim::scenarios()[task / kScenarioParts];
+    add(shared, lightning::sim::run_scenario(scenario, part * arguments.one_of, kScenarioParts * arguments.one_of,
                                              [&](const std::string& line) { report(shared, line); }));
     return;
   }
@@ -78,7 +80,8 @@ void work(Shared& shared, const Arguments& arguments) {
 }
 
 bool is_done(const Shared& shared, const Arguments& arguments) {
-  return shared.next.load() >= (arguments.scenarios ? lightning::sim::scenarios().size() * 8 : arguments.seeds);
+  return shared.next.load() >=
+         (arguments.scenarios ? lightning::sim::scenarios().size() * kScenarioParts : arguments.seeds);
 }
 
 int run(const Arguments& arguments) {
@@ -139,7 +142,7 @@ int main(int count, char** words) {
     } else if (word == "--twice") {
       arguments.twice = true;
     } else if (!number("seeds", arguments.seeds) && !number("start", arguments.start) &&
-               !number("jobs", arguments.jobs)) {
+               !number("jobs", arguments.jobs) && !number("one-of", arguments.one_of)) {
       std::fputs(kUsage, stderr);
       return 2;
     }

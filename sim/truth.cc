@@ -62,7 +62,9 @@ std::string difference(const State& expected, const State& found) {
 
 // --- notes --------------------------------------------------------------------------------------------------------
 
-Truth::Write Truth::begin(std::uint32_t client, std::vector<Change> changes, Sequence visible) {
+Truth::Write Truth::begin(std::uint32_t client, std::vector<Change> changes, Sequence visible, bool asks_sync) {
+  seen(visible);
+  only_sync_ = only_sync_ && asks_sync;
   Note note;
   note.client = client;
   note.changes = std::move(changes);
@@ -74,11 +76,16 @@ Truth::Write Truth::begin(std::uint32_t client, std::vector<Change> changes, Seq
 void Truth::acknowledged(Write write, std::optional<Sequence> last, Sequence visible, bool durable) {
   Note& note = writes_[write];
   note.answer = Answer::kAcknowledged;
+  seen(visible);
   note.before = visible;
   note.last = last;
   if (!last && note.before - note.after == note.count()) note.last = note.before;  // no other place is left
   note.durable = durable;
   note.acknowledgement = ++acknowledgements_;
+}
+
+void Truth::seen(Sequence sequence) {
+  if (only_sync_) seen_ = std::max(seen_, sequence);
 }
 
 void Truth::refused(Write write) { writes_[write].answer = Answer::kRefused; }
@@ -229,7 +236,10 @@ std::string Truth::recovered(Sequence sequence, const State& state, const std::m
   }
   std::string why = explain(sequence, state, power_cut ? Must::kDurable : Must::kAcknowledged);
   if (!why.empty()) return why;
-  start_sequence_ = sequence;
+  if (sequence < seen_)
+    return "a reader saw sequence " + std::to_string(seen_) + ", but the store ends at " + std::to_string(sequence);
+  start_sequence_ = seen_ = sequence;
+  only_sync_ = true;
   start_ = state;
   writes_.clear();
   keyspaces_.clear();

@@ -39,10 +39,12 @@ class Truth {
 
   // --- What clients do. A client is one sequential caller; `visible` is the newest visible sequence, as asked just
   // before the call, or just after its answer.
-  Write begin(std::uint32_t client, std::vector<Change> changes, Sequence visible);
+  Write begin(std::uint32_t client, std::vector<Change> changes, Sequence visible, bool asks_sync);
   // `last`: the sequence of the last change, where the call told it. `durable`: it must survive a power cut.
   void acknowledged(Write write, std::optional<Sequence> last, Sequence visible, bool durable);
   void refused(Write write);
+  // Somebody read at `sequence`. If all writes ask to be durable, what was seen may not be taken back.
+  void seen(Sequence sequence);
   // A call that makes durable what was acknowledged before it: take the mark before, give it back after success.
   std::size_t mark() const { return acknowledgements_; }
   void durable_up_to(std::size_t mark);
@@ -99,6 +101,8 @@ class Truth {
   State start_;
   std::vector<Note> writes_;
   std::size_t acknowledgements_ = 0;
+  bool only_sync_ = true;
+  Sequence seen_ = 0;
   std::map<std::string, KeyspaceNote> keyspaces_{{"default", {0, Stage::kThere}}};
 };
 
