@@ -1,5 +1,5 @@
-// A transfer between two accounts and a line in a journal: three operations on two keyspaces that happen together or not at
-// all, and a snapshot that does not see them.
+// A transfer between two accounts and a line in a journal: three operations on two keyspaces that happen together or
+// not at all, and a snapshot that does not see them.
 #include <lightning/database.h>
 
 #include <cstdio>

@@ -7,7 +7,7 @@ using namespace lightning;
 
 Status run(const char* directory) {
   LIGHTNING_ASSIGN(auto db, Database::open(directory));
-  LIGHTNING_TRY(db.put("id:7", "paid", {.durability = Durability::kSync}));  // on disk when the call returns
+  LIGHTNING_TRY(db.put("id:7", "paid", {.durability = Durability::kSync}));      // on disk when the call returns
   LIGHTNING_TRY(db.write(WriteBatch().put("id:8", "open").erase("pending:8")));  // both or neither
   LIGHTNING_ASSIGN(const auto value, db.get("id:7"));
   std::printf("id:7 is %s\n", value ? value->c_str() : "not there");
