@@ -5,8 +5,8 @@
 
 namespace lightning::wal::internal {
 
-GroupCommit::GroupCommit(const env::Clock& clock, Round round, Sequence durable)
-    : clock_(clock), round_(std::move(round)), durable_(durable) {}
+GroupCommit::GroupCommit(const env::Clock& clock, Round round, std::function<void()> on_poison, Sequence durable)
+    : clock_(clock), round_(std::move(round)), on_poison_(std::move(on_poison)), durable_(durable) {}
 
 Status GroupCommit::wait_for_group(Sequence target) {
   base::MutexLock lock(mutex_);
@@ -18,7 +18,7 @@ Status GroupCommit::wait_for_group(Sequence target) {
     } else {
       leading_ = true;
       gather();
-      lead(lock, round_);
+      lead(round_);
     }
   }
 }
@@ -28,7 +28,7 @@ Status GroupCommit::run(const Round& round) {
   while (leading_ && !cause_) wait_for_round(false);
   if (!cause_) {
     leading_ = true;
-    lead(lock, round);
+    lead(round);
   }
   if (cause_) return poison_error();
   return {};
@@ -65,18 +65,20 @@ void GroupCommit::gather() {
 }
 
 // Runs a round; leading_ is set.
-void GroupCommit::lead(base::MutexLock& lock, const Round& round) {
+void GroupCommit::lead(const Round& round) {
   const std::uint64_t began_ns = clock_.monotonic_ns();
   const Sequence covered = covered_ = round.covers();
-  lock.unlock();
+  mutex_.unlock();
   Status synced = round.sync();
-  lock.lock();
+  mutex_.lock();
   rounds_.fetch_add(1, std::memory_order_relaxed);
+  bool poisoned = false;
   if (synced) {
     if (covered > durable()) durable_.store(covered, std::memory_order_release);
-  } else {
+  } else if (!cause_) {
     cause_ = std::move(synced).error();
     poisoned_.store(true, std::memory_order_release);
+    poisoned = true;
   }
   const std::uint64_t took_ns = clock_.monotonic_ns() - began_ns;
   sync_ns_ = sync_ns_ == 0 ? took_ns : sync_ns_ - sync_ns_ / 8 + took_ns / 8;
@@ -84,20 +86,24 @@ void GroupCommit::lead(base::MutexLock& lock, const Round& round) {
   Group& served = groups_[generation_ & 1];
   Group& next = groups_[++generation_ & 1];
   expected_ = 1 + served.waiting + next.waiting;
-  const bool wake_served = served.waiting > 0, wake_next = next.waiting > 0, poisoned = cause_.has_value();
+  const bool wake_served = served.waiting > 0, wake_next = next.waiting > 0;
   // Without the lock, or those woken would only queue up for it.
-  lock.unlock();
+  mutex_.unlock();
   if (wake_served) served.wake.notify_all();
   if (wake_next) poisoned ? next.wake.notify_all() : next.wake.notify_one();
-  lock.lock();
+  if (poisoned) on_poison_();
+  mutex_.lock();
 }
 
 void GroupCommit::poison(const Error& cause) {
-  base::MutexLock lock(mutex_);
-  if (cause_) return;
-  cause_ = cause;
-  poisoned_.store(true, std::memory_order_release);
-  for (Group& group : groups_) group.wake.notify_all();
+  {
+    base::MutexLock lock(mutex_);
+    if (cause_) return;
+    cause_ = cause;
+    poisoned_.store(true, std::memory_order_release);
+    for (Group& group : groups_) group.wake.notify_all();
+  }
+  on_poison_();
 }
 
 Status GroupCommit::health() const {

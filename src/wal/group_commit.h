@@ -37,8 +37,9 @@ class GroupCommit {
     std::function<Sequence()> covers;  // the sequence up to which the round will make all durable; asked as it starts
     std::function<Status()> sync;      // called without locks
   };
-  // `round` is what wait() runs. Everything up to `durable` is durable already.
-  GroupCommit(const env::Clock& clock, Round round, Sequence durable);
+  // `round` is what wait() runs. Everything up to `durable` is durable already. `on_poison` is called without locks,
+  // once, after poisoned() has become true.
+  GroupCommit(const env::Clock& clock, Round round, std::function<void()> on_poison, Sequence durable);
 
   Sequence durable() const { return durable_.load(std::memory_order_acquire); }
   bool poisoned() const { return poisoned_.load(std::memory_order_acquire); }
@@ -60,13 +61,14 @@ class GroupCommit {
 
  private:
   Status wait_for_group(Sequence target);
-  void lead(base::MutexLock& lock, const Round& round) LIGHTNING_REQUIRES(mutex_);
+  void lead(const Round& round) LIGHTNING_REQUIRES(mutex_);
   void gather() LIGHTNING_REQUIRES(mutex_);
   void wait_for_round(bool covered) LIGHTNING_REQUIRES(mutex_);
   Error poison_error() const LIGHTNING_REQUIRES(mutex_);
 
   const env::Clock& clock_;
   const Round round_;
+  const std::function<void()> on_poison_;
   std::atomic<Sequence> durable_;
   std::atomic<bool> poisoned_{false};
   std::atomic<std::uint64_t> rounds_{0};

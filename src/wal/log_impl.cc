@@ -20,8 +20,9 @@ WriteAheadLog::Impl::Impl(internal::Life life, LogPosition start, const LogOptio
       with_tag_(options.integrity == IntegrityLevel::kParanoid),
       epoch_(static_cast<std::uint32_t>(life_.epoch)),
       reserved_(start.last_sequence),
-      group_(life_.env.clock, {[this] { return begin_round(); }, [this] { return sync_segments(nullptr); }},
-             start.last_sequence) {
+      group_(
+          life_.env.clock, {[this] { return begin_round(); }, [this] { return sync_segments(nullptr); }},
+          [this] { wake_all(); }, start.last_sequence) {
   tail_.position = start;
   tail_.last_sync = tail_.held = start.last_sequence;
   next_number_ = life_.first_segment;
@@ -146,24 +147,26 @@ void WriteAheadLog::Impl::place_across(Ticket& ticket, std::uint64_t payload_byt
   ticket.opens_segment = true;
   const LogPosition before = tail_.position;
   std::uint64_t rest = payload_bytes;
-  const auto take = [&](std::uint64_t bytes) {
-    const Ticket::Extent extent{tail_.segment, tail_.offset, bytes};
-    if (ticket.extent.segment == nullptr) {
-      ticket.extent = extent;
-    } else {
-      ticket.more.push_back(extent);
-    }
-    tail_.offset += record_bytes(bytes, with_tag_);
-    tail_.held = ticket.last_sequence;
-    rest -= bytes;
-  };
-  if (const std::uint64_t room = payload_room(); room > 0) take(std::min(room, rest));
+  if (const std::uint64_t room = payload_room(); room > 0) rest -= take(ticket, std::min(room, rest));
   while (rest > 0) {
     const bool continues = rest < payload_bytes;
     move_on(before, continues ? ticket.last_sequence : 0, continues ? ticket.order : ticket.order - 1);
-    take(std::min(rest, payload_capacity()));
+    rest -= take(ticket, std::min(rest, payload_capacity()));
   }
   tail_.position = ticket.end();
+}
+
+// The next fragment, here.
+std::uint64_t WriteAheadLog::Impl::take(Ticket& ticket, std::uint64_t payload_bytes) {
+  const Ticket::Extent extent{tail_.segment, tail_.offset, payload_bytes};
+  if (ticket.extent.segment == nullptr) {
+    ticket.extent = extent;
+  } else {
+    ticket.more.push_back(extent);
+  }
+  tail_.offset += record_bytes(payload_bytes, with_tag_);
+  tail_.held = ticket.last_sequence;
+  return payload_bytes;
 }
 
 void WriteAheadLog::Impl::move_on(LogPosition position, Sequence continues, std::uint64_t last_order) {
@@ -210,6 +213,13 @@ Status WriteAheadLog::Impl::wait_for_segments(std::uint64_t count) {
   segments_changed_.notify_all();
   segment_wait_us_ += (life_.env.clock.monotonic_ns() - started_ns) / 1000;
   return outcome;
+}
+
+// Nothing will become durable any more: who waits for a segment must hear of it.
+void WriteAheadLog::Impl::wake_all() {
+  base::MutexLock lock(mutex_);
+  segments_changed_.notify_all();
+  upkeep_wake_.notify_one();
 }
 
 // --- filling it ---------------------------------------------------------------------------------------------------

@@ -67,9 +67,11 @@ class WriteAheadLog::Impl {
   std::uint64_t payload_capacity() const;  // of an empty segment, for a fragment
   std::uint64_t segments_needed(std::uint64_t payload_bytes) const LIGHTNING_REQUIRES(mutex_);
   Status wait_for_segments(std::uint64_t count) LIGHTNING_REQUIRES(mutex_);
+  void wake_all();
   void number(Ticket& ticket, const Commit& commit, std::uint64_t now_ns) LIGHTNING_REQUIRES(mutex_);
   void place(Ticket& ticket, std::uint64_t payload_bytes) LIGHTNING_REQUIRES(mutex_);
   void place_across(Ticket& ticket, std::uint64_t payload_bytes) LIGHTNING_REQUIRES(mutex_);
+  std::uint64_t take(Ticket& ticket, std::uint64_t payload_bytes) LIGHTNING_REQUIRES(mutex_);
   void move_on(LogPosition position, Sequence continues, std::uint64_t last_order) LIGHTNING_REQUIRES(mutex_);
   Error refusal() const LIGHTNING_EXCLUDES(mutex_);
   void write_record(const Ticket& ticket, const Ticket::Extent& extent, RecordKind kind, std::string_view payload,
@@ -82,14 +84,14 @@ class WriteAheadLog::Impl {
 
   // --- upkeep (log_upkeep.cc): each returns whether it did something, having let go of the lock meanwhile ---
   void upkeep();
-  bool retire_released(base::MutexLock& lock) LIGHTNING_REQUIRES(mutex_);
-  bool prepare_ahead(base::MutexLock& lock) LIGHTNING_REQUIRES(mutex_);
-  bool drop_surplus(base::MutexLock& lock) LIGHTNING_REQUIRES(mutex_);
-  bool seal_next(base::MutexLock& lock) LIGHTNING_REQUIRES(mutex_);
-  bool serve_timers(base::MutexLock& lock) LIGHTNING_REQUIRES(mutex_);
+  bool retire_released() LIGHTNING_REQUIRES(mutex_);
+  bool prepare_ahead() LIGHTNING_REQUIRES(mutex_);
+  bool drop_surplus() LIGHTNING_REQUIRES(mutex_);
+  bool seal_next() LIGHTNING_REQUIRES(mutex_);
+  bool serve_timers() LIGHTNING_REQUIRES(mutex_);
   void sleep() LIGHTNING_REQUIRES(mutex_);
   Status seal(Segment& segment);
-  void write_mark(base::MutexLock& lock) LIGHTNING_REQUIRES(mutex_);
+  void write_mark() LIGHTNING_REQUIRES(mutex_);
   void arm_sync();
   void arm_mark();
   bool released(const Segment& segment) const LIGHTNING_REQUIRES(mutex_);

@@ -22,12 +22,12 @@ std::uint64_t earlier(std::uint64_t a, std::uint64_t b) {
 void WriteAheadLog::Impl::upkeep() {
   base::MutexLock lock(mutex_);
   for (;;) {
-    if (retire_released(lock)) continue;
-    if (prepare_ahead(lock)) continue;
-    if (drop_surplus(lock)) continue;
-    if (seal_next(lock)) continue;
+    if (retire_released()) continue;
+    if (prepare_ahead()) continue;
+    if (drop_surplus()) continue;
+    if (seal_next()) continue;
     if (finishing_) return;
-    if (serve_timers(lock)) continue;
+    if (serve_timers()) continue;
     sleep();
   }
 }
@@ -37,15 +37,16 @@ bool WriteAheadLog::Impl::drained(const Segment& segment) const {
   return segment.full && completed_.order.load(std::memory_order_acquire) >= segment.last_order;
 }
 
-bool WriteAheadLog::Impl::retire_released(base::MutexLock& lock) {
+bool WriteAheadLog::Impl::retire_released() {
   // The last one stays, so that there is always a segment that tells where the log is.
   if (live_.size() < 2 || !released(*live_.front()) || !drained(*live_.front())) return false;
   const std::shared_ptr<Segment> segment = std::move(live_.front());
   live_.pop_front();
-  segment->unmap();
-  lock.unlock();
+  std::shared_ptr<env::LogFile> file = segment->give_up_file();
+  mutex_.unlock();
+  file.reset();
   keep_or_remove(life_.path_of(segment->number));
-  lock.lock();
+  mutex_.lock();
   return true;
 }
 
@@ -61,7 +62,7 @@ void WriteAheadLog::Impl::keep_or_remove(std::string path) {
   if (life_.env.files.remove(path)) (void)life_.env.files.sync_directory(life_.directory);
 }
 
-bool WriteAheadLog::Impl::prepare_ahead(base::MutexLock& lock) {
+bool WriteAheadLog::Impl::prepare_ahead() {
   if (finishing_ || attempt_blocked_ || group_.poisoned()) return false;
   if (ready_.size() >= std::max(ready_target_, wanted_)) return false;
   const format::FileNumber number = next_number_++;
@@ -70,9 +71,9 @@ bool WriteAheadLog::Impl::prepare_ahead(base::MutexLock& lock) {
     recycled = std::move(free_.back());
     free_.pop_back();
   }
-  lock.unlock();
+  mutex_.unlock();
   auto segment = Segment::prepare(life_, number, recycled);
-  lock.lock();
+  mutex_.lock();
   if (segment) {
     ready_.push_back(std::move(*segment));
   } else if (!recycled.empty()) {
@@ -88,28 +89,33 @@ bool WriteAheadLog::Impl::prepare_ahead(base::MutexLock& lock) {
 }
 
 // A batch larger than a segment may have asked for many and then not taken them.
-bool WriteAheadLog::Impl::drop_surplus(base::MutexLock& lock) {
+bool WriteAheadLog::Impl::drop_surplus() {
   if (wanted_ != 0 || ready_.size() <= ready_target_) return false;
   const std::shared_ptr<Segment> segment = std::move(ready_.back());
   ready_.pop_back();
-  segment->unmap();
-  lock.unlock();
+  std::shared_ptr<env::LogFile> file = segment->give_up_file();
+  mutex_.unlock();
+  file.reset();
   keep_or_remove(life_.path_of(segment->number));
-  lock.lock();
+  mutex_.lock();
   return true;
 }
 
-bool WriteAheadLog::Impl::seal_next(base::MutexLock& lock) {
+bool WriteAheadLog::Impl::seal_next() {
   if (group_.poisoned()) return false;
   for (const auto& candidate : live_) {
     if (!candidate->full) return false;
     if (!candidate->file) continue;  // sealed
     if (!drained(*candidate)) return false;
     const std::shared_ptr<Segment> segment = candidate;
-    lock.unlock();
+    mutex_.unlock();
     const Status sealed = seal(*segment);
-    lock.lock();
-    if (sealed) segment->unmap();  // else the log is poisoned, and close() says so
+    mutex_.lock();
+    if (!sealed) return true;  // the log is poisoned, and close() says so
+    std::shared_ptr<env::LogFile> file = segment->give_up_file();
+    mutex_.unlock();
+    file.reset();
+    mutex_.lock();
     return true;
   }
   return false;
@@ -142,15 +148,15 @@ void WriteAheadLog::Impl::arm_mark() {
   upkeep_wake_.notify_one();
 }
 
-bool WriteAheadLog::Impl::serve_timers(base::MutexLock& lock) {
+bool WriteAheadLog::Impl::serve_timers() {
   if (group_.poisoned() || earlier(sync_due_ns_, mark_due_ns_) == kNever) return false;
   const std::uint64_t now_ns = life_.env.clock.monotonic_ns();
   if (sync_due_ns_ != kNever && now_ns >= sync_due_ns_) {
     sync_due_ns_ = kNever;
     sync_armed_.exchange(false, std::memory_order_seq_cst);  // before the round asks what is completed: see complete()
-    lock.unlock();
+    mutex_.unlock();
     (void)group_.run();  // an error has poisoned the log, and every later call says so
-    lock.lock();
+    mutex_.lock();
     return true;
   }
   if (mark_due_ns_ == kNever || now_ns < mark_due_ns_) return false;
@@ -163,7 +169,7 @@ bool WriteAheadLog::Impl::serve_timers(base::MutexLock& lock) {
   }
   mark_due_ns_ = kNever;
   mark_armed_.store(false, std::memory_order_relaxed);
-  if (group_.durable() > recorded_.load(std::memory_order_relaxed)) write_mark(lock);
+  if (group_.durable() > recorded_.load(std::memory_order_relaxed)) write_mark();
   return true;
 }
 
@@ -175,7 +181,7 @@ void WriteAheadLog::Impl::sleep() {
 }
 
 // The log is idle: nothing stands between the last record and this one.
-void WriteAheadLog::Impl::write_mark(base::MutexLock& lock) {
+void WriteAheadLog::Impl::write_mark() {
   if (!accepting_ || !fits(0)) return;  // the seal or the next segment's start will say it
   Ticket ticket;
   const LogPosition position = tail_.position;
@@ -188,11 +194,11 @@ void WriteAheadLog::Impl::write_mark(base::MutexLock& lock) {
   ticket.order = ++tail_.order;
   ticket.extent = {tail_.segment, tail_.offset, 0};
   tail_.offset += record_bytes(0, with_tag_);
-  lock.unlock();
+  mutex_.unlock();
   copy(ticket, {});
   complete(ticket);
   (void)group_.run();
-  lock.lock();
+  mutex_.lock();
 }
 
 // --- the end ------------------------------------------------------------------------------------------------------
@@ -215,9 +221,9 @@ Status WriteAheadLog::Impl::finish() {
   {
     base::MutexLock lock(mutex_);
     for (base::Backoff backoff; completed_.order.load(std::memory_order_acquire) != tail_.order;) {
-      lock.unlock();
+      mutex_.unlock();
       backoff.pause();
-      lock.lock();
+      mutex_.lock();
     }
     if (tail_.segment != nullptr && !tail_.segment->full)
       tail_.segment->end(tail_.offset, tail_.position, tail_.held, tail_.order, tail_.last_time_ns);

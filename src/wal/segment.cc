@@ -70,12 +70,11 @@ Segment::Segment(const Life& segment_life, format::FileNumber segment_number, co
   life.budget.charge(base::MemoryOwner::kLogBuffers, static_cast<std::int64_t>(size));
 }
 
-Segment::~Segment() { unmap(); }
+Segment::~Segment() { (void)give_up_file(); }
 
-void Segment::unmap() {
-  if (!file) return;
-  file.reset();
-  life.budget.charge(base::MemoryOwner::kLogBuffers, -static_cast<std::int64_t>(size));
+std::shared_ptr<env::LogFile> Segment::give_up_file() {
+  if (file) life.budget.charge(base::MemoryOwner::kLogBuffers, -static_cast<std::int64_t>(size));
+  return std::exchange(file, nullptr);
 }
 
 void Segment::begin(LogPosition segment_start, format::FileNumber previous_number, Sequence continues_until) {

@@ -45,8 +45,9 @@ class Segment {
   void end(std::uint64_t offset, LogPosition position, Sequence held, std::uint64_t last_order, std::uint64_t time_ns);
   // Writes the seal and makes it durable. Every record is complete and durable.
   Status seal(Sequence durable, bool with_digest);
-  // Lets go of the mapping; nobody writes here any more.
-  void unmap();
+  // Gives up the mapping; nobody writes here any more. The caller drops it without the reservation lock: that takes
+  // milliseconds.
+  std::shared_ptr<env::LogFile> give_up_file();
 
   const Life& life;
   const format::FileNumber number;

@@ -110,13 +110,14 @@ TEST(GroupCommit, ServesAWaiterWhoseCommitTheRunningRoundDoesNotCover) {
     base::FiberScheduler world(seed);
     Sequence completed = 0;
     const base::WorldEnd end = world.run([&] {
-      internal::GroupCommit group(outside.env.clock,
-                                  {[&] { return completed; },
-                                   [&] {
-                                     base::sleep_for(std::chrono::microseconds(100));
-                                     return Status{};
-                                   }},
-                                  0);
+      internal::GroupCommit group(
+          outside.env.clock,
+          {[&] { return completed; },
+           [&] {
+             base::sleep_for(std::chrono::microseconds(100));
+             return Status{};
+           }},
+          [] {}, 0);
       run_threads(5, [&](int) {
         for (int i = 0; i < 20; ++i) {
           const Sequence mine = ++completed;
@@ -156,6 +157,31 @@ TEST(GroupCommit, PoisonReachesEveryWaiter) {
     ASSERT_EQ(end, base::WorldEnd::kFinished) << "seed " << seed << "\n" << world.report();
     ASSERT_EQ(failed, 8);
   }
+}
+
+TEST(GroupCommit, PoisonReachesAWriterThatWaitsForASegment) {
+  SimulatedPlace place;
+  base::FiberScheduler world(2);
+  const base::WorldEnd end = world.run([&] {
+    auto log = place.open({.segment_bytes = 8 << 10, .stall_timeout = std::chrono::milliseconds(0)});
+    append(*log, "x");
+    place.world.files.set_capacity(0);  // no further segment
+    auto waiter = base::Thread::spawn("waiter", [&] {
+      for (;;) {
+        const auto ticket = log->reserve({.payload = std::string(20'000, 'x'), .operations = 1});
+        if (!ticket && ticket.error().code() == ErrorCode::kNoSpace) continue;
+        EXPECT_CODE(kSyncFailed, ticket);
+        return;
+      }
+    });
+    env::Fault fault;
+    fault.kind = env::IoKind::kSync;
+    place.world.files.add_fault(fault);
+    EXPECT_CODE(kSyncFailed, log->sync());
+    waiter.join();
+    EXPECT_CODE(kSyncFailed, log->close());
+  });
+  EXPECT_EQ(end, base::WorldEnd::kFinished) << world.report();
 }
 
 // --- what happens as time goes by -----------------------------------------------------------------------------------
