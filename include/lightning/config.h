@@ -59,7 +59,7 @@ struct LightningDbConfig {
   IntegrityLevel integrity_validation_level = IntegrityLevel::kStandard;
 
   // --- tables -------------------------------------------------------------------------------------
-  bool compression_enabled = true;               // false stores every block as it is
+  bool compression_enabled = true;                     // false stores every block as it is
   Compression compression_upper = Compression::kLz4;   // all levels but the last
   Compression compression_bottom = Compression::kLz4;  // the last level, which holds most of the data
   // Uncompressed size of a data block. Bytes; range 1 KiB .. 1 MiB.
@@ -92,7 +92,7 @@ struct LightningDbConfig {
   // --- behaviour ----------------------------------------------------------------------------------
   bool create_if_missing = true;
   bool error_if_exists = false;
-  bool enable_statistics = true;    // latency histograms; counters are always kept
+  bool enable_statistics = true;  // latency histograms; counters are always kept
 
   // Checks every range and every rule between fields. The error names setting, value and range.
   Status validate() const;

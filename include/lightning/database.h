@@ -25,7 +25,11 @@
 
 namespace lightning {
 
-namespace engine { class Engine; class Tree; class PinnedBlock; }
+namespace engine {
+class Engine;
+class Tree;
+class PinnedBlock;
+}  // namespace engine
 
 // When a single write is on disk. kDefault follows config.wal_sync_mode; the others may only be asked for by name.
 enum class Durability : std::uint8_t { kDefault, kAsync, kSync };
@@ -66,15 +70,15 @@ class PinnedValue {
   PinnedValue& operator=(PinnedValue&&) noexcept;
   ~PinnedValue();
   bool found() const { return found_; }
-  std::string_view value() const { return value_; }   // empty if not found
+  std::string_view value() const { return value_; }  // empty if not found
   void reset();
 
  private:
   friend class engine::Engine;
   bool found_ = false;
   std::string_view value_;
-  void* pin_ = nullptr;              // what keeps value_ alive,
-  void (*unpin_)(void*) = nullptr;   // and how to let it go
+  void* pin_ = nullptr;             // what keeps value_ alive,
+  void (*unpin_)(void*) = nullptr;  // and how to let it go
 };
 
 // A named ordered map inside a database. A cheap handle to copy; it stays valid until the keyspace is dropped or
@@ -104,26 +108,28 @@ struct CheckFinding {
 };
 
 struct CheckOptions {
-  bool full = true;        // false: manifest, file sizes and table roots only; true: every block and every key
+  bool full = true;  // false: manifest, file sizes and table roots only; true: every block and every key
   // Called now and then with bytes checked and bytes in all; return false to stop with kCancelled.
   std::function<bool(std::uint64_t done_bytes, std::uint64_t total_bytes)> progress = {};
 };
 
 struct CheckReport {
-  std::vector<CheckFinding> findings;    // empty: nothing wrong
+  std::vector<CheckFinding> findings;  // empty: nothing wrong
   std::uint64_t tables = 0, blocks = 0, entries = 0, bytes = 0;
 };
 
 // Threads:  any method from any thread, until the destructor or close() begins.
 // Lifetime: destroy iterators, snapshots and pinned values before their database closes.
-// Errors:   every write may fail with kReadOnlyDatabase, kReadOnlyMode, kNoSpace, kIo, kSyncFailed, kStalled, kClosed and says
+// Errors:   every write may fail with kReadOnlyDatabase, kReadOnlyMode, kNoSpace, kIo, kSyncFailed, kStalled, kClosed
+// and says
 //           its outcome (error.h); every read with kIo, kCorruption, kTableCorrupt, kClosed.
 class Database {
  public:
   // Opens the database in directory `path`, creating it (config.create_if_missing) and its parents.
   // Recovers what a crash left: after an error nothing of the old state was changed.
   // Errors: kConfigInvalid, kLockHeld (names the process), kDatabaseNotFound, kDatabaseExists, kNotADatabase,
-  //         kFormatUnsupported, kManifestCorrupt, kTableMissing, kTableCorrupt, kWalMissing, kWalCorrupt, kIo, kPermissionDenied.
+  //         kFormatUnsupported, kManifestCorrupt, kTableMissing, kTableCorrupt, kWalMissing, kWalCorrupt, kIo,
+  //         kPermissionDenied.
   static Result<Database> open(const std::string& path, const LightningDbConfig& config = {});
   // Opens a consistent view beside a possible writer in another process: takes no lock, writes nothing, sees what
   // was acknowledged when it was opened. Writes answer kReadOnlyDatabase.
@@ -131,7 +137,7 @@ class Database {
 
   Database(Database&&) noexcept;
   Database& operator=(Database&&) noexcept;
-  ~Database();   // as close(), but errors can only be seen by calling close() first
+  ~Database();  // as close(), but errors can only be seen by calling close() first
 
   // Waits for running calls' background work, makes everything durable and releases the directory. Further calls
   // answer kClosed. Errors: what making the last writes durable gave.
@@ -139,17 +145,17 @@ class Database {
 
   // --- keyspaces -------------------------------------------------------------------------------------------
   Keyspace default_keyspace() const;
-  Result<Keyspace> create_keyspace(std::string_view name);     // durable on return; kKeyspaceExists
-  Result<Keyspace> keyspace(std::string_view name) const;      // kKeyspaceNotFound
+  Result<Keyspace> create_keyspace(std::string_view name);  // durable on return; kKeyspaceExists
+  Result<Keyspace> keyspace(std::string_view name) const;   // kKeyspaceNotFound
   Result<Keyspace> get_or_create_keyspace(std::string_view name);
-  Status drop_keyspace(std::string_view name);                 // durable on return; the default one cannot be dropped
-  std::vector<std::string> keyspaces() const;                  // names, sorted
+  Status drop_keyspace(std::string_view name);  // durable on return; the default one cannot be dropped
+  std::vector<std::string> keyspaces() const;   // names, sorted
 
   // --- writes ----------------------------------------------------------------------------------------------
   // Visible to every read that begins after the call returned; durable as WriteOptions and the sync mode say.
   Status put(std::string_view key, std::string_view value, const WriteOptions& options = {});
   Status put(const Keyspace& keyspace, std::string_view key, std::string_view value, const WriteOptions& options = {});
-  Status erase(std::string_view key, const WriteOptions& options = {});   // no error if the key is absent
+  Status erase(std::string_view key, const WriteOptions& options = {});  // no error if the key is absent
   Status erase(const Keyspace& keyspace, std::string_view key, const WriteOptions& options = {});
   // All of the batch or nothing. Returns the sequence of its last operation.
   Result<Sequence> write(const WriteBatch& batch, const WriteOptions& options = {});
@@ -159,9 +165,11 @@ class Database {
   // --- reads -----------------------------------------------------------------------------------------------
   // Absence is an answer, not an error.
   Result<std::optional<std::string>> get(std::string_view key, const ReadOptions& options = {}) const;
-  Result<std::optional<std::string>> get(const Keyspace& keyspace, std::string_view key, const ReadOptions& options = {}) const;
+  Result<std::optional<std::string>> get(const Keyspace& keyspace, std::string_view key,
+                                         const ReadOptions& options = {}) const;
   // Copies the value into `buffer` (replacing its content, keeping its capacity); true if found.
-  Result<bool> get(const Keyspace& keyspace, std::string_view key, std::string& buffer, const ReadOptions& options = {}) const;
+  Result<bool> get(const Keyspace& keyspace, std::string_view key, std::string& buffer,
+                   const ReadOptions& options = {}) const;
   // Without copying.
   Status get(const Keyspace& keyspace, std::string_view key, PinnedValue& value, const ReadOptions& options = {}) const;
   // One answer per key, in order, all of the same moment. values.size() must equal keys.size() (kInvalidArgument).
@@ -187,7 +195,7 @@ class Database {
 
   Statistics stats() const;
   const std::string& path() const;
-  LightningDbConfig config() const;   // effective values: what 0 was resolved to
+  LightningDbConfig config() const;  // effective values: what 0 was resolved to
 
  private:
   friend class DatabaseAccess;

@@ -27,41 +27,41 @@ enum class WriteOutcome : std::uint8_t { kNotApplied, kApplied, kUnknown };
 // Stable numbers, printed as "LDB-1101". 1xxx caller's fault, 2xxx retryable, 3xxx recoverable, 4xxx critical.
 enum class ErrorCode : std::uint16_t {
   // 1xxx: caller's fault
-  kInvalidArgument = 1001,    // an argument is outside its documented range
-  kKeyEmpty = 1002,           // keys have at least one byte
-  kKeyTooLarge = 1003,        // key longer than kKeyBytesMax
-  kValueTooLarge = 1004,      // value longer than kValueBytesMax
-  kBatchTooLarge = 1005,      // encoded batch longer than kBatchBytesMax
-  kInvertedRange = 1006,      // range whose end sorts before its start
-  kReadOnlyDatabase = 1007,   // write on a handle that was opened read-only
-  kConfigInvalid = 1008,      // unknown setting, wrong type or range; or it contradicts the stored settings
+  kInvalidArgument = 1001,   // an argument is outside its documented range
+  kKeyEmpty = 1002,          // keys have at least one byte
+  kKeyTooLarge = 1003,       // key longer than kKeyBytesMax
+  kValueTooLarge = 1004,     // value longer than kValueBytesMax
+  kBatchTooLarge = 1005,     // encoded batch longer than kBatchBytesMax
+  kInvertedRange = 1006,     // range whose end sorts before its start
+  kReadOnlyDatabase = 1007,  // write on a handle that was opened read-only
+  kConfigInvalid = 1008,     // unknown setting, wrong type or range; or it contradicts the stored settings
   kKeyspaceNotFound = 1009,
   kKeyspaceExists = 1010,
-  kDatabaseNotFound = 1011,   // no database at this path, and it was not to be created
-  kDatabaseExists = 1012,     // a database is there and was to be new
-  kNotADatabase = 1013,       // a non-empty directory, or a file, that is not a Lightning DB store
-  kNotSupported = 1014,       // this build lacks the feature (names the build option)
-  kInputMalformed = 1015,     // import data that cannot be parsed (names the line or offset)
-  kClosed = 1016,             // call on a handle whose database was closed
-  kKeyNotFound = 1017,        // only where absence is an error, as on the command line
+  kDatabaseNotFound = 1011,  // no database at this path, and it was not to be created
+  kDatabaseExists = 1012,    // a database is there and was to be new
+  kNotADatabase = 1013,      // a non-empty directory, or a file, that is not a Lightning DB store
+  kNotSupported = 1014,      // this build lacks the feature (names the build option)
+  kInputMalformed = 1015,    // import data that cannot be parsed (names the line or offset)
+  kClosed = 1016,            // call on a handle whose database was closed
+  kKeyNotFound = 1017,       // only where absence is an error, as on the command line
   // 2xxx: retryable
-  kLockHeld = 2001,           // another process has the database open for writing
-  kBusy = 2002,               // a limit on concurrent work is reached
-  kStalled = 2003,            // the write waited longer than write_stall_timeout for background work
-  kCancelled = 2004,          // the task was cancelled by its owner or by close
+  kLockHeld = 2001,   // another process has the database open for writing
+  kBusy = 2002,       // a limit on concurrent work is reached
+  kStalled = 2003,    // the write waited longer than write_stall_timeout for background work
+  kCancelled = 2004,  // the task was cancelled by its owner or by close
   kRecoveryInterrupted = 2005,
   // 3xxx: recoverable
-  kIo = 3001,                 // the operating system refused a read, write or metadata call
-  kNoSpace = 3002,            // disk or quota full
+  kIo = 3001,       // the operating system refused a read, write or metadata call
+  kNoSpace = 3002,  // disk or quota full
   kPermissionDenied = 3003,
-  kStorageUnavailable = 3004, // path missing or not usable as a store
+  kStorageUnavailable = 3004,     // path missing or not usable as a store
   kInsufficientResources = 3005,  // memory, file handles or threads below the need
-  kFormatUnsupported = 3006,  // written by a newer version, or with an unknown feature
+  kFormatUnsupported = 3006,      // written by a newer version, or with an unknown feature
   kOutOfMemory = 3007,
-  kReadOnlyMode = 3008,       // the engine stopped writes after an earlier failure: reopen
+  kReadOnlyMode = 3008,  // the engine stopped writes after an earlier failure: reopen
   // 4xxx: critical
-  kCorruption = 4001,         // bytes on disk contradict their check value
-  kSyncFailed = 4002,         // fsync failed: what the disk holds is unknown; never retried on that file
+  kCorruption = 4001,  // bytes on disk contradict their check value
+  kSyncFailed = 4002,  // fsync failed: what the disk holds is unknown; never retried on that file
   kTableMissing = 4003,
   kTableCorrupt = 4004,
   kWalMissing = 4005,
@@ -73,10 +73,10 @@ enum class ErrorCode : std::uint16_t {
 
 // The part of the store an error is about. Empty fields are unknown or do not apply.
 struct ErrorContext {
-  std::string file;                // path
+  std::string file;                  // path
   std::uint64_t offset = kNoOffset;  // bytes from the start of `file`
-  std::string key_range;           // printable form, e.g. "[a3f0.., b211..)"; never contains values
-  int os_error = 0;                // errno
+  std::string key_range;             // printable form, e.g. "[a3f0.., b211..)"; never contains values
+  int os_error = 0;                  // errno
   static constexpr std::uint64_t kNoOffset = ~std::uint64_t{0};
 };
 
@@ -96,8 +96,8 @@ class [[nodiscard]] Error {
   ErrorCategory category() const;
   WriteOutcome outcome() const;
   const ErrorContext& context() const;
-  const std::string& message() const;    // what happened, one sentence, no trailing period
-  std::string_view advice() const;       // what to do about it
+  const std::string& message() const;  // what happened, one sentence, no trailing period
+  std::string_view advice() const;     // what to do about it
   // "error[LDB-4004] message (file, offset): advice"
   std::string to_string() const;
 
@@ -109,8 +109,8 @@ class [[nodiscard]] Error {
 
 // Total over all codes; both have static lifetime.
 ErrorCategory category_of(ErrorCode code);
-std::string_view name_of(ErrorCode code);            // "TableCorrupt"
-std::string_view name_of(ErrorCategory category);    // "critical"
-std::string_view standard_advice(ErrorCode code);    // the fix to try first
+std::string_view name_of(ErrorCode code);          // "TableCorrupt"
+std::string_view name_of(ErrorCategory category);  // "critical"
+std::string_view standard_advice(ErrorCode code);  // the fix to try first
 
 }  // namespace lightning

@@ -16,14 +16,16 @@
 namespace lightning {
 
 class Snapshot;
-namespace engine { class DatabaseIterator; }
+namespace engine {
+class DatabaseIterator;
+}
 
 struct IterateOptions {
-  const Snapshot* snapshot = nullptr;          // null: what was visible when the iterator was made
-  std::optional<std::string> lower_bound = {};      // inclusive
-  std::optional<std::string> upper_bound = {};      // exclusive
-  std::string prefix = {};                          // if not empty: only keys that start with it; joins the bounds
-  bool fill_cache = true;                      // false for long scans that should leave the cache alone
+  const Snapshot* snapshot = nullptr;           // null: what was visible when the iterator was made
+  std::optional<std::string> lower_bound = {};  // inclusive
+  std::optional<std::string> upper_bound = {};  // exclusive
+  std::string prefix = {};                      // if not empty: only keys that start with it; joins the bounds
+  bool fill_cache = true;                       // false for long scans that should leave the cache alone
 };
 
 // A consistent view of one keyspace: later writes, flushes and compactions do not change what it returns.

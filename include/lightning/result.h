@@ -26,10 +26,10 @@ using Status = Result<void>;
 }  // namespace lightning
 
 // Returns the error of `expr` from the enclosing function, if there is one.
-#define LIGHTNING_TRY(expr)                                                   \
-  do {                                                                        \
-    if (auto lightning_try_ = (expr); !lightning_try_) [[unlikely]]           \
-      return std::move(lightning_try_).error();                               \
+#define LIGHTNING_TRY(expr)                                         \
+  do {                                                              \
+    if (auto lightning_try_ = (expr); !lightning_try_) [[unlikely]] \
+      return std::move(lightning_try_).error();                     \
   } while (false)
 
 #define LIGHTNING_CONCAT_INNER(a, b) a##b
@@ -37,8 +37,8 @@ using Status = Result<void>;
 
 // LIGHTNING_ASSIGN(auto x, call()): x is the value, or the enclosing function returns the error.
 #define LIGHTNING_ASSIGN(lhs, expr) LIGHTNING_ASSIGN_IMPL(LIGHTNING_CONCAT(lightning_result_, __LINE__), lhs, expr)
-#define LIGHTNING_ASSIGN_IMPL(tmp, lhs, expr)                                 \
-  auto tmp = (expr);                                                          \
-  if (!tmp) [[unlikely]]                                                      \
-    return std::move(tmp).error();                                            \
+#define LIGHTNING_ASSIGN_IMPL(tmp, lhs, expr) \
+  auto tmp = (expr);                          \
+  if (!tmp) [[unlikely]]                      \
+    return std::move(tmp).error();            \
   lhs = std::move(*tmp)

@@ -28,8 +28,8 @@ struct KeyspaceStatistics {
 
 // What a power cut at this moment could take.
 struct LossWindow {
-  std::uint64_t bytes = 0;          // acknowledged log bytes not yet known to be on disk
-  std::uint64_t milliseconds = 0;   // age of the oldest of them
+  std::uint64_t bytes = 0;         // acknowledged log bytes not yet known to be on disk
+  std::uint64_t milliseconds = 0;  // age of the oldest of them
   Sequence last_durable = 0;
   Sequence last_acknowledged = 0;
 };
@@ -38,7 +38,7 @@ struct StallStatistics {
   std::uint64_t memtable_limit_count = 0, memtable_limit_us = 0;  // waited for a flush
   std::uint64_t level0_slowdown_count = 0, level0_slowdown_us = 0;
   std::uint64_t level0_stop_count = 0, level0_stop_us = 0;
-  std::uint64_t log_limit_count = 0, log_limit_us = 0;            // waited for a log segment
+  std::uint64_t log_limit_count = 0, log_limit_us = 0;  // waited for a log segment
 };
 
 struct MemoryStatistics {  // bytes by owner
@@ -47,15 +47,16 @@ struct MemoryStatistics {  // bytes by owner
 
 struct Statistics {
   // Counters since open.
-  std::uint64_t gets = 0, get_hits = 0, multi_gets = 0, puts = 0, erases = 0, batches = 0, seeks = 0, scanned_entries = 0;
+  std::uint64_t gets = 0, get_hits = 0, multi_gets = 0, puts = 0, erases = 0, batches = 0, seeks = 0,
+                scanned_entries = 0;
   std::uint64_t bytes_written_by_user = 0, bytes_read_by_user = 0;
   std::uint64_t wal_bytes = 0, wal_syncs = 0, wal_records = 0;
   std::uint64_t flushes = 0, flush_bytes = 0;
   std::uint64_t compactions = 0, compaction_bytes_read = 0, compaction_bytes_written = 0, tables_moved = 0;
   std::uint64_t cache_hits = 0, cache_misses = 0, cache_evictions = 0;
   std::uint64_t filter_checks = 0, filter_negatives = 0;
-  double cache_hit_rate = 0;         // 0..1, 0 if nothing was looked up
-  double write_amplification = 0;    // bytes flushed, compacted and logged per byte written by the user
+  double cache_hit_rate = 0;       // 0..1, 0 if nothing was looked up
+  double write_amplification = 0;  // bytes flushed, compacted and logged per byte written by the user
 
   LatencySummary get_latency, put_latency, write_latency, seek_latency, sync_latency;
   StallStatistics stalls;
@@ -65,7 +66,7 @@ struct Statistics {
   Sequence last_sequence = 0;
   std::uint64_t live_snapshots = 0;
   std::uint64_t bytes_on_disk = 0;
-  std::string background_error;      // empty, or why writes are stopped
+  std::string background_error;  // empty, or why writes are stopped
 };
 
 }  // namespace lightning

@@ -29,10 +29,10 @@ class WriteBatch {
   WriteBatch& erase(std::string_view key);
   WriteBatch& erase(const Keyspace& keyspace, std::string_view key);
 
-  std::size_t len() const { return count_; }            // operations
+  std::size_t len() const { return count_; }  // operations
   bool empty() const { return count_ == 0; }
-  std::size_t bytes() const { return rep_.size(); }     // encoded size
-  void clear();                                         // keeps the capacity
+  std::size_t bytes() const { return rep_.size(); }  // encoded size
+  void clear();                                      // keeps the capacity
   void reserve(std::size_t bytes) { rep_.reserve(bytes); }
 
  private:

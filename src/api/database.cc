@@ -10,7 +10,8 @@ namespace lightning {
 
 // --- Snapshot, PinnedValue, Keyspace, Iterator ----------------------------------------------------------------------
 
-Snapshot::Snapshot(std::shared_ptr<engine::Engine> engine, Sequence sequence) : engine_(std::move(engine)), sequence_(sequence) {}
+Snapshot::Snapshot(std::shared_ptr<engine::Engine> engine, Sequence sequence)
+    : engine_(std::move(engine)), sequence_(sequence) {}
 Snapshot::Snapshot(Snapshot&& other) noexcept : engine_(std::move(other.engine_)), sequence_(other.sequence_) {}
 Snapshot& Snapshot::operator=(Snapshot&& other) noexcept {
   std::swap(engine_, other.engine_);
@@ -80,17 +81,20 @@ Database& Database::operator=(Database&& other) noexcept {
   return *this;
 }
 Database::~Database() {
-  if (engine_ && !engine_->close()) return;   // close() is for those who want to know
+  if (engine_ && !engine_->close()) return;  // close() is for those who want to know
 }
 
-Result<Database> DatabaseAccess::open(env::Env& env, const std::string& path, const LightningDbConfig& config, bool read_only) {
+Result<Database> DatabaseAccess::open(env::Env& env, const std::string& path, const LightningDbConfig& config,
+                                      bool read_only) {
   LIGHTNING_TRY(config.validate());
   return open_as_given(env, path, config, read_only);
 }
 
-Result<Database> DatabaseAccess::open_as_given(env::Env& env, const std::string& path, const LightningDbConfig& config, bool read_only) {
+Result<Database> DatabaseAccess::open_as_given(env::Env& env, const std::string& path, const LightningDbConfig& config,
+                                               bool read_only) {
   using Access = engine::Engine::Access;
-  LIGHTNING_ASSIGN(auto engine, engine::Engine::open(env, path, config, read_only ? Access::kReadOnly : Access::kReadWrite));
+  LIGHTNING_ASSIGN(auto engine,
+                   engine::Engine::open(env, path, config, read_only ? Access::kReadOnly : Access::kReadWrite));
   return Database(std::move(engine));
 }
 
@@ -109,7 +113,8 @@ Result<Keyspace> Database::get_or_create_keyspace(std::string_view name) {
   auto found = engine_->keyspace(name);
   if (found || found.error().code() != ErrorCode::kKeyspaceNotFound) return found;
   auto made = engine_->create_keyspace(name);
-  if (!made && made.error().code() == ErrorCode::kKeyspaceExists) return engine_->keyspace(name);   // another thread was first
+  if (!made && made.error().code() == ErrorCode::kKeyspaceExists)
+    return engine_->keyspace(name);  // another thread was first
   return made;
 }
 Status Database::drop_keyspace(std::string_view name) { return engine_->drop_keyspace(name); }
@@ -118,7 +123,8 @@ std::vector<std::string> Database::keyspaces() const { return engine_->keyspaces
 Status Database::put(std::string_view key, std::string_view value, const WriteOptions& options) {
   return engine_->put(engine_->default_keyspace(), key, value, options.durability);
 }
-Status Database::put(const Keyspace& keyspace, std::string_view key, std::string_view value, const WriteOptions& options) {
+Status Database::put(const Keyspace& keyspace, std::string_view key, std::string_view value,
+                     const WriteOptions& options) {
   return engine_->put(keyspace, key, value, options.durability);
 }
 Status Database::erase(std::string_view key, const WriteOptions& options) {
@@ -135,24 +141,29 @@ Status Database::sync() { return engine_->sync(); }
 Result<std::optional<std::string>> Database::get(std::string_view key, const ReadOptions& options) const {
   return get(engine_->default_keyspace(), key, options);
 }
-Result<std::optional<std::string>> Database::get(const Keyspace& keyspace, std::string_view key, const ReadOptions& options) const {
+Result<std::optional<std::string>> Database::get(const Keyspace& keyspace, std::string_view key,
+                                                 const ReadOptions& options) const {
   std::string value;
   LIGHTNING_ASSIGN(const bool found, engine_->get(keyspace, key, value, options));
   if (!found) return std::optional<std::string>();
   return std::optional<std::string>(std::move(value));
 }
-Result<bool> Database::get(const Keyspace& keyspace, std::string_view key, std::string& buffer, const ReadOptions& options) const {
+Result<bool> Database::get(const Keyspace& keyspace, std::string_view key, std::string& buffer,
+                           const ReadOptions& options) const {
   return engine_->get(keyspace, key, buffer, options);
 }
-Status Database::get(const Keyspace& keyspace, std::string_view key, PinnedValue& value, const ReadOptions& options) const {
+Status Database::get(const Keyspace& keyspace, std::string_view key, PinnedValue& value,
+                     const ReadOptions& options) const {
   return engine_->get(keyspace, key, value, options);
 }
-Status Database::multi_get(const Keyspace& keyspace, std::span<const std::string_view> keys, std::span<PinnedValue> values,
-                           const ReadOptions& options) const {
+Status Database::multi_get(const Keyspace& keyspace, std::span<const std::string_view> keys,
+                           std::span<PinnedValue> values, const ReadOptions& options) const {
   return engine_->multi_get(keyspace, keys, values, options);
 }
 
-Iterator Database::iterate(const IterateOptions& options) const { return iterate(engine_->default_keyspace(), options); }
+Iterator Database::iterate(const IterateOptions& options) const {
+  return iterate(engine_->default_keyspace(), options);
+}
 Iterator Database::iterate(const Keyspace& keyspace, const IterateOptions& options) const {
   auto impl = engine_->iterate(keyspace, options);
   if (!impl) return Iterator(std::make_unique<engine::DatabaseIterator>(impl.error()));
@@ -161,8 +172,12 @@ Iterator Database::iterate(const Keyspace& keyspace, const IterateOptions& optio
 Snapshot Database::snapshot() const { return engine_->snapshot(); }
 
 Status Database::flush() { return engine_->flush(); }
-Status Database::compact_range(const KeyRange& range) { return engine_->compact_range(engine_->default_keyspace(), range); }
-Status Database::compact_range(const Keyspace& keyspace, const KeyRange& range) { return engine_->compact_range(keyspace, range); }
+Status Database::compact_range(const KeyRange& range) {
+  return engine_->compact_range(engine_->default_keyspace(), range);
+}
+Status Database::compact_range(const Keyspace& keyspace, const KeyRange& range) {
+  return engine_->compact_range(keyspace, range);
+}
 Status Database::wait_for_background_work() { return engine_->wait_for_background_work(); }
 Result<std::uint64_t> Database::approximate_size(const Keyspace& keyspace, const KeyRange& range) const {
   return engine_->approximate_size(keyspace, range);

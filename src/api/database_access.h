@@ -8,9 +8,11 @@ namespace lightning {
 
 class DatabaseAccess {
  public:
-  static Result<Database> open(env::Env& env, const std::string& path, const LightningDbConfig& config, bool read_only = false);
+  static Result<Database> open(env::Env& env, const std::string& path, const LightningDbConfig& config,
+                               bool read_only = false);
   // Without checking the ranges of `config`: for simulations, which want everything small.
-  static Result<Database> open_as_given(env::Env& env, const std::string& path, const LightningDbConfig& config, bool read_only = false);
+  static Result<Database> open_as_given(env::Env& env, const std::string& path, const LightningDbConfig& config,
+                                        bool read_only = false);
 };
 
 class WriteBatchAccess {

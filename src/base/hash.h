@@ -16,7 +16,7 @@ struct Tag {
   std::array<std::uint8_t, 16> bytes{};
   bool operator==(const Tag&) const = default;
 };
-enum class TagAlgorithm : std::uint8_t { kXxh3 = 1, kBlake3 = 2 };   // stored on disk
+enum class TagAlgorithm : std::uint8_t { kXxh3 = 1, kBlake3 = 2 };  // stored on disk
 Tag tag_of(TagAlgorithm algorithm, std::string_view bytes);
 
 // 256-bit BLAKE3 digest (https://github.com/BLAKE3-team/BLAKE3-specs), incremental.
@@ -25,7 +25,7 @@ class DigestBuilder {
  public:
   DigestBuilder();
   void add(std::string_view bytes);
-  Digest finish() const;   // of everything added so far
+  Digest finish() const;  // of everything added so far
 
  private:
   alignas(8) std::array<unsigned char, 1920> state_;

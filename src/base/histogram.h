@@ -16,8 +16,7 @@ class Histogram {
     counts_[index_of(nanoseconds)].fetch_add(1, std::memory_order_relaxed);
     sum_.fetch_add(nanoseconds, std::memory_order_relaxed);
     std::uint64_t seen = max_.load(std::memory_order_relaxed);
-    while (nanoseconds > seen && !max_.compare_exchange_weak(seen, nanoseconds, std::memory_order_relaxed)) {
-    }
+    while (nanoseconds > seen && !max_.compare_exchange_weak(seen, nanoseconds, std::memory_order_relaxed)) {}
   }
   std::uint64_t count() const {
     std::uint64_t total = 0;

@@ -14,7 +14,7 @@ class MemoryBudget {
  public:
   explicit MemoryBudget(std::uint64_t bytes) : limit_(bytes) {}
 
-  void charge(MemoryOwner owner, std::int64_t bytes) {   // negative: give back
+  void charge(MemoryOwner owner, std::int64_t bytes) {  // negative: give back
     held_[static_cast<std::size_t>(owner)].value.fetch_add(bytes, std::memory_order_relaxed);
   }
   std::uint64_t held(MemoryOwner owner) const {
@@ -32,7 +32,9 @@ class MemoryBudget {
   }
 
  private:
-  struct alignas(64) Counter { std::atomic<std::int64_t> value{0}; };
+  struct alignas(64) Counter {
+    std::atomic<std::int64_t> value{0};
+  };
   const std::uint64_t limit_;
   std::array<Counter, static_cast<std::size_t>(MemoryOwner::kCount)> held_;
 };

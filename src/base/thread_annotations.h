@@ -1,4 +1,5 @@
-// Names for clang's thread-safety attributes (https://clang.llvm.org/docs/ThreadSafetyAnalysis.html); nothing elsewhere.
+// Names for clang's thread-safety attributes (https://clang.llvm.org/docs/ThreadSafetyAnalysis.html); nothing
+// elsewhere.
 #pragma once
 
 #if defined(__clang__)

@@ -26,10 +26,12 @@ class Outputs {
     if (!writer_) {
       LIGHTNING_ASSIGN(auto target, options_.create());
       created_.push_back(target.number);
-      writer_ = std::make_unique<sstable::TableWriter>(std::move(target.file), options_.store_id, target.uid, target.number, options_.table);
+      writer_ = std::make_unique<sstable::TableWriter>(std::move(target.file), options_.store_id, target.uid,
+                                                       target.number, options_.table);
     }
     // Only near the cut does the last key matter.
-    if (writer_->data_bytes() + entry.key.size() + entry.value.size() >= options_.table_bytes) last_key_.assign(entry.key);
+    if (writer_->data_bytes() + entry.key.size() + entry.value.size() >= options_.table_bytes)
+      last_key_.assign(entry.key);
     return writer_->add(entry);
   }
 
@@ -57,7 +59,8 @@ class Outputs {
 }  // namespace
 
 Result<MergeResult> write_tables(format::EntryIterator& input, std::optional<std::string_view> start,
-                                 std::optional<std::string_view> end, Retention retention, const OutputOptions& output) {
+                                 std::optional<std::string_view> end, Retention retention,
+                                 const OutputOptions& output) {
   constexpr std::uint64_t kProgressBytes = 1 << 20;
   MergeResult result;
   Outputs outputs(output);
@@ -101,7 +104,8 @@ std::unique_ptr<format::EntryIterator> input_iterator(const Plan& plan) {
 
 std::vector<std::string> split_points(const Plan& plan, std::size_t parts) {
   if (parts < 2) return {};
-  // Keys that cut each table into pieces of equal size, weighted by the table's share; then the quantiles of all of them.
+  // Keys that cut each table into pieces of equal size, weighted by the table's share; then the quantiles of all of
+  // them.
   std::vector<std::string> keys;
   const std::uint64_t total = std::max<std::uint64_t>(plan.input_bytes(), 1);
   constexpr std::size_t kPieces = 64;

@@ -18,7 +18,7 @@ namespace lightning::compaction {
 // Where outputs go and what they look like. Functions are called from the merging thread.
 struct OutputOptions {
   sstable::TableOptions table;
-  std::uint64_t table_bytes = 64ull << 20;   // keys and values per table
+  std::uint64_t table_bytes = 64ull << 20;  // keys and values per table
   // A new file for a table: its number, and the opened file.
   struct Target {
     format::FileNumber number = 0;
@@ -34,13 +34,13 @@ struct OutputOptions {
 };
 
 struct MergeResult {
-  std::vector<sstable::TableMeta> tables;   // sorted by key, disjoint
+  std::vector<sstable::TableMeta> tables;  // sorted by key, disjoint
   std::uint64_t entries_in = 0, entries_out = 0;
 };
 
-// Writes the entries of `input` in [start, end) that `retention` keeps into tables. Tables are cut only between keys, so
-// that all versions of a key lie in one. Each finished table is synced; the directory is not. After an error no file is left
-// of those that output.discard() removes.
+// Writes the entries of `input` in [start, end) that `retention` keeps into tables. Tables are cut only between keys,
+// so that all versions of a key lie in one. Each finished table is synced; the directory is not. After an error no file
+// is left of those that output.discard() removes.
 Result<MergeResult> write_tables(format::EntryIterator& input, std::optional<std::string_view> start,
                                  std::optional<std::string_view> end, Retention retention, const OutputOptions& output);
 

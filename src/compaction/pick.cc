@@ -48,7 +48,8 @@ std::optional<Plan> complete(const Version& version, Plan plan) {
 // All of level 0, oldest included, into the base level. Runs that arrive meanwhile stay for the next time.
 std::optional<Plan> pick_level0(const Version& version, std::uint32_t base_level, double score) {
   if (any_busy(version.levels[0])) return std::nullopt;
-  Plan plan{.input_level = 0, .output_level = base_level, .inputs = version.levels[0], .overlapped = {}, .score = score};
+  Plan plan{
+      .input_level = 0, .output_level = base_level, .inputs = version.levels[0], .overlapped = {}, .score = score};
   return complete(version, std::move(plan));
 }
 
@@ -58,13 +59,17 @@ std::optional<Plan> pick_level(const Version& version, std::uint32_t level, std:
   double best_cost = 0;
   for (const TablePtr& table : version.levels[level]) {
     if (table->compacting) continue;
-    auto plan = complete(version, Plan{.input_level = level, .output_level = output_level, .inputs = {table}, .overlapped = {}, .score = score});
+    auto plan = complete(
+        version,
+        Plan{.input_level = level, .output_level = output_level, .inputs = {table}, .overlapped = {}, .score = score});
     if (!plan) continue;
     std::uint64_t below = 0;
     for (const TablePtr& other : plan->overlapped) below += other->meta().file_bytes;
     const auto& meta = table->meta();
-    const double tombstone_share = meta.entries == 0 ? 0 : static_cast<double>(meta.tombstones) / static_cast<double>(meta.entries);
-    const double cost = static_cast<double>(below) / static_cast<double>(std::max<std::uint64_t>(meta.file_bytes, 1)) * (1 - 0.9 * tombstone_share);
+    const double tombstone_share =
+        meta.entries == 0 ? 0 : static_cast<double>(meta.tombstones) / static_cast<double>(meta.entries);
+    const double cost = static_cast<double>(below) / static_cast<double>(std::max<std::uint64_t>(meta.file_bytes, 1)) *
+                        (1 - 0.9 * tombstone_share);
     if (!best || cost < best_cost) {
       best = std::move(plan);
       best_cost = cost;
@@ -113,19 +118,21 @@ std::optional<Plan> pick(const Version& version, const PickOptions& options) {
   scores.emplace_back(static_cast<double>(version.levels[0].size()) / options.level0_trigger, 0);
   for (std::uint32_t level = target.base_level; level + 1 < kLevels; ++level) {
     if (version.levels[level].empty()) continue;
-    scores.emplace_back(static_cast<double>(version.level_bytes(level)) / static_cast<double>(target.bytes[level]), level);
+    scores.emplace_back(static_cast<double>(version.level_bytes(level)) / static_cast<double>(target.bytes[level]),
+                        level);
   }
   std::sort(scores.begin(), scores.end(), std::greater<>());
   for (const auto& [score, level] : scores) {
     if (score < 1) break;
-    auto plan = level == 0 ? pick_level0(version, target.base_level, score) : pick_level(version, level, level + 1, score);
+    auto plan =
+        level == 0 ? pick_level0(version, target.base_level, score) : pick_level(version, level, level + 1, score);
     if (plan) return plan;
   }
   return std::nullopt;
 }
 
-std::optional<Plan> pick_range(const Version& version, const PickOptions& options, std::optional<std::string_view> start,
-                               std::optional<std::string_view> end) {
+std::optional<Plan> pick_range(const Version& version, const PickOptions& options,
+                               std::optional<std::string_view> start, std::optional<std::string_view> end) {
   const auto in_range = [&](const TablePtr& table) {
     return (!start || table->meta().largest_key >= *start) && (!end || table->meta().smallest_key < *end);
   };
@@ -135,8 +142,10 @@ std::optional<Plan> pick_range(const Version& version, const PickOptions& option
     return tables;
   };
   const std::uint32_t base = targets(version, options).base_level;
-  if (!tables_in_range(0).empty())   // all of level 0: its runs overlap, and the order of ages must be kept
-    return complete(version, Plan{.input_level = 0, .output_level = base, .inputs = version.levels[0], .overlapped = {}, .score = 1});
+  if (!tables_in_range(0).empty())  // all of level 0: its runs overlap, and the order of ages must be kept
+    return complete(
+        version,
+        Plan{.input_level = 0, .output_level = base, .inputs = version.levels[0], .overlapped = {}, .score = 1});
   for (std::uint32_t level = 1; level + 1 < kLevels; ++level) {
     auto tables = tables_in_range(level);
     if (tables.empty()) continue;
@@ -145,7 +154,11 @@ std::optional<Plan> pick_range(const Version& version, const PickOptions& option
     bool tombstones = false;
     for (const TablePtr& table : tables) tombstones = tombstones || table->meta().tombstones > 0;
     if (!deeper && !tombstones) continue;
-    return complete(version, Plan{.input_level = level, .output_level = level + 1, .inputs = std::move(tables), .overlapped = {}, .score = 1});
+    return complete(version, Plan{.input_level = level,
+                                  .output_level = level + 1,
+                                  .inputs = std::move(tables),
+                                  .overlapped = {},
+                                  .score = 1});
   }
   return std::nullopt;
 }

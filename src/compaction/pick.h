@@ -18,14 +18,14 @@ namespace lightning::compaction {
 struct PickOptions {
   std::uint32_t level0_trigger = 8;
   std::uint32_t size_multiplier = 10;
-  std::uint64_t base_bytes = 256ull << 20;    // smallest target of a level that is not the last
+  std::uint64_t base_bytes = 256ull << 20;  // smallest target of a level that is not the last
 };
 
 struct Plan {
   std::uint32_t input_level = 0, output_level = 0;
   std::vector<manifest::TablePtr> inputs;      // of input_level
   std::vector<manifest::TablePtr> overlapped;  // of output_level
-  bool bottommost = false;   // nothing older lies below: tombstones that no snapshot needs may go
+  bool bottommost = false;                     // nothing older lies below: tombstones that no snapshot needs may go
   double score = 0;
 
   // Moves instead of merging: one level's tables overlap nothing below.
@@ -45,8 +45,8 @@ std::optional<Plan> pick(const manifest::Version& version, const PickOptions& op
 
 // For compact_range: the next step that brings [start, end) one level down; none when all of it lies in one level
 // (and holds no tombstones, or is as clean as it gets). Bounds empty = open.
-std::optional<Plan> pick_range(const manifest::Version& version, const PickOptions& options, std::optional<std::string_view> start,
-                               std::optional<std::string_view> end);
+std::optional<Plan> pick_range(const manifest::Version& version, const PickOptions& options,
+                               std::optional<std::string_view> start, std::optional<std::string_view> end);
 
 // Bytes that wait to be compacted: what level 0 and overfull levels hold beyond their targets.
 std::uint64_t debt_bytes(const manifest::Version& version, const PickOptions& options);

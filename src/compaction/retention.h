@@ -11,13 +11,14 @@ namespace lightning::compaction {
 
 // Fed with entries in entry order, answers whether each must be kept.
 //
-// A version is visible to the snapshots at or above its sequence and below the next newer version of its key; the newest
-// visible state counts as one more snapshot. A version that nobody sees is dropped. A tombstone that hides nothing below
-// (bottommost) is dropped once no snapshot older than it exists that might see past it.
+// A version is visible to the snapshots at or above its sequence and below the next newer version of its key; the
+// newest visible state counts as one more snapshot. A version that nobody sees is dropped. A tombstone that hides
+// nothing below (bottommost) is dropped once no snapshot older than it exists that might see past it.
 class Retention {
  public:
   // `snapshots`: live ones, ascending, ending with the newest visible sequence when the job began.
-  Retention(std::vector<Sequence> snapshots, bool bottommost) : snapshots_(std::move(snapshots)), bottommost_(bottommost) {}
+  Retention(std::vector<Sequence> snapshots, bool bottommost)
+      : snapshots_(std::move(snapshots)), bottommost_(bottommost) {}
 
   bool keep(const format::Entry& entry) {
     const bool same_key = has_key_ && entry.key == key_;
@@ -26,7 +27,8 @@ class Retention {
       has_key_ = true;
     }
     // The oldest snapshot that sees this version; versions above all snapshots are each their own stripe.
-    const auto stripe = static_cast<std::size_t>(std::lower_bound(snapshots_.begin(), snapshots_.end(), entry.sequence) - snapshots_.begin());
+    const auto stripe = static_cast<std::size_t>(
+        std::lower_bound(snapshots_.begin(), snapshots_.end(), entry.sequence) - snapshots_.begin());
     const bool hidden = same_key && stripe == last_stripe_ && stripe < snapshots_.size();
     last_stripe_ = stripe;
     if (hidden) return false;

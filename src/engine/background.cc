@@ -15,7 +15,7 @@ bool Engine::seal(Tree& tree, std::uint64_t bytes) {
     if (tree.dropped.load() || tree.active().memory_bytes() < bytes) return false;
     if (!tree.seal(wal_->last_reserved())) return false;
   }
-  cache_->trim();   // the sealed memtable keeps its memory, the next one takes more
+  cache_->trim();  // the sealed memtable keeps its memory, the next one takes more
   update_pressure();
   schedule_flush(tree);
   return true;
@@ -34,7 +34,8 @@ void Engine::seal_for_log_space() {
   for (const TreePtr& tree : all_trees()) {
     const PinnedView view = tree->pin_view();
     if (!view->sealed.empty()) {
-      if (view->sealed.back().after < oldest_after) oldest_after = view->sealed.back().after, oldest = nullptr;   // on its way already
+      if (view->sealed.back().after < oldest_after)
+        oldest_after = view->sealed.back().after, oldest = nullptr;  // on its way already
     } else if (!view->active.table->empty() && view->active.after < oldest_after) {
       oldest_after = view->active.after;
       oldest = tree;
@@ -58,13 +59,15 @@ void Engine::schedule_flush(Tree& tree) {
   flush_lane_->submit([this, shared] { run_flush(shared); });
 }
 
-// One flush of a tree at a time: flush_queued stays set until it has ended. What fails is tried again by run_recovery().
+// One flush of a tree at a time: flush_queued stays set until it has ended. What fails is tried again by
+// run_recovery().
 void Engine::run_flush(const TreePtr& tree) {
   if (!closing())
     if (const Status status = flush_sealed(*tree); !status) background_failed(status.error());
   tree->flush_queued.store(false);
   // What was sealed meanwhile found the flag set and left it to us.
-  if (!closing() && !writes_stopped_.load() && !tree->dropped.load() && !tree->pin_view()->sealed.empty()) schedule_flush(*tree);
+  if (!closing() && !writes_stopped_.load() && !tree->dropped.load() && !tree->pin_view()->sealed.empty())
+    schedule_flush(*tree);
   update_pressure();
   schedule_compactions();
   job_ended();
@@ -73,18 +76,19 @@ void Engine::run_flush(const TreePtr& tree) {
 Status Engine::flush_sealed(Tree& tree) {
   const PinnedView view = tree.pin_view();
   if (view->sealed.empty() || tree.dropped.load() || writes_stopped_.load()) return {};
-  const Sequence through = view->sealed.front().last;   // newest first
+  const Sequence through = view->sealed.front().last;  // newest first
   std::vector<std::unique_ptr<format::EntryIterator>> sources;
   for (const MemTableSpan& span : view->sealed) sources.push_back(span.table->iterator());
   const auto input = format::merge(std::move(sources));
 
   compaction::OutputOptions output = output_options(0, false);
   compaction::Retention retention(snapshots_.list([this] { return visible(); }), false);
-  LIGHTNING_ASSIGN(const auto result, compaction::write_tables(*input, std::nullopt, std::nullopt, std::move(retention), output));
+  LIGHTNING_ASSIGN(const auto result,
+                   compaction::write_tables(*input, std::nullopt, std::nullopt, std::move(retention), output));
   const auto finish = [&]() -> Status {
     LIGHTNING_TRY(env_.files.sync_directory(paths_.tables()));
-    // The tables may hold writes that the log has not made durable yet. They must not outlive a power cut that the log's
-    // earlier records do not survive: what survives is a prefix.
+    // The tables may hold writes that the log has not made durable yet. They must not outlive a power cut that the
+    // log's earlier records do not survive: what survives is a prefix.
     if (auto synced = wal_->sync(); !synced) {
       fail_writes(synced.error());
       return synced;
@@ -129,7 +133,8 @@ bool Engine::overlaps_running(const Tree& tree, const compaction::Plan& plan) co
 }
 
 void Engine::begin_compaction(const Tree& tree, const compaction::Plan& plan) {
-  RunningCompaction running{&tree, plan.output_level, plan.inputs.front()->meta().smallest_key, plan.inputs.front()->meta().largest_key};
+  RunningCompaction running{&tree, plan.output_level, plan.inputs.front()->meta().smallest_key,
+                            plan.inputs.front()->meta().largest_key};
   for (const auto* tables : {&plan.inputs, &plan.overlapped}) {
     for (const auto& table : *tables) {
       table->compacting = true;
@@ -156,7 +161,7 @@ void Engine::end_compaction(const Tree& tree, const compaction::Plan& plan) {
 
 void Engine::schedule_compactions() {
   if (closing() || writes_stopped_.load() || !compaction_lane_) return;
-  const std::size_t running_max = std::max(compaction_lane_->threads(), 1u);   // without threads the job runs here
+  const std::size_t running_max = std::max(compaction_lane_->threads(), 1u);  // without threads the job runs here
   const std::vector<TreePtr> trees = all_trees();
   for (;;) {
     TreePtr chosen;
@@ -174,7 +179,9 @@ void Engine::schedule_compactions() {
       begin_compaction(*chosen, *plan);
     }
     job_started();
-    compaction_lane_->submit([this, chosen, plan = std::make_shared<compaction::Plan>(std::move(*plan))] { run_compaction(chosen, std::move(*plan)); });
+    compaction_lane_->submit([this, chosen, plan = std::make_shared<compaction::Plan>(std::move(*plan))] {
+      run_compaction(chosen, std::move(*plan));
+    });
   }
 }
 
@@ -182,7 +189,7 @@ void Engine::run_compaction(TreePtr tree, compaction::Plan plan) {
   const Status status = closing() ? Status{} : compact(*tree, plan);
   end_compaction(*tree, plan);
   if (!status) background_failed(status.error());
-  plan = {};   // lets go of the inputs, so that their files go now
+  plan = {};  // lets go of the inputs, so that their files go now
   epochs_.collect();
   update_pressure();
   schedule_compactions();
@@ -190,7 +197,8 @@ void Engine::run_compaction(TreePtr tree, compaction::Plan plan) {
 }
 
 Status Engine::compact(Tree& tree, const compaction::Plan& plan) {
-  if (plan.trivial_move() && !(plan.bottommost && plan.inputs.front()->meta().tombstones > 0)) return move_table(tree, plan);
+  if (plan.trivial_move() && !(plan.bottommost && plan.inputs.front()->meta().tombstones > 0))
+    return move_table(tree, plan);
   LIGHTNING_ASSIGN(const auto outputs, merge_tables(tree, plan));
   const auto finish = [&]() -> Status {
     LIGHTNING_TRY(env_.files.sync_directory(paths_.tables()));
@@ -237,10 +245,10 @@ Status Engine::move_table(Tree& tree, const compaction::Plan& plan) {
 
 namespace {
 
-// Sub-compactions: the key ranges of one merge, taken by whichever thread is free. The thread that started the merge takes
-// part, so that it never waits for a lane that is full of merges like itself.
+// Sub-compactions: the key ranges of one merge, taken by whichever thread is free. The thread that started the merge
+// takes part, so that it never waits for a lane that is full of merges like itself.
 struct SubRanges {
-  std::vector<std::optional<std::string>> cuts;   // ranges + 1 bounds; none = open
+  std::vector<std::optional<std::string>> cuts;  // ranges + 1 bounds; none = open
   std::vector<Result<compaction::MergeResult>> results;
   std::atomic<std::size_t> next{0};
   base::Mutex mutex{base::LockRank::kLeaf};
@@ -253,7 +261,8 @@ struct SubRanges {
 Result<std::vector<sstable::TableMeta>> Engine::merge_tables(Tree& tree, const compaction::Plan& plan) {
   constexpr std::uint64_t kBytesPerPart = 8 << 20;
   (void)tree;
-  const std::size_t parts = std::clamp<std::size_t>(plan.input_bytes() / kBytesPerPart, 1, compaction_lane_ ? compaction_lane_->threads() : 1);
+  const std::size_t parts = std::clamp<std::size_t>(plan.input_bytes() / kBytesPerPart, 1,
+                                                    compaction_lane_ ? compaction_lane_->threads() : 1);
   auto ranges = std::make_shared<SubRanges>();
   ranges->cuts.emplace_back();
   for (std::string& key : compaction::split_points(plan, parts)) ranges->cuts.emplace_back(std::move(key));
@@ -308,8 +317,9 @@ compaction::OutputOptions Engine::output_options(std::uint32_t level, bool botto
   output.table.compression = !config_.compression_enabled ? Compression::kNone
                              : bottommost && level > 0    ? config_.compression_bottom
                                                           : config_.compression_upper;
-  output.table.tags = config_.integrity_validation_level == IntegrityLevel::kBasic ? base::TagAlgorithm::kXxh3 : base::TagAlgorithm::kBlake3;
-  output.table_bytes = level == 0 ? ~std::uint64_t{0} : config_.table_bytes;   // a flush is one run, one table
+  output.table.tags = config_.integrity_validation_level == IntegrityLevel::kBasic ? base::TagAlgorithm::kXxh3
+                                                                                   : base::TagAlgorithm::kBlake3;
+  output.table_bytes = level == 0 ? ~std::uint64_t{0} : config_.table_bytes;  // a flush is one run, one table
   output.store_id = superblock_.store_id;
   output.create = [this] { return create_table_file(); };
   output.discard = [this](format::FileNumber number) { remove_table_file(number); };
@@ -330,20 +340,28 @@ Result<compaction::OutputOptions::Target> Engine::create_table_file() {
 }
 
 Result<manifest::TablePtr> Engine::open_table(const sstable::TableMeta& meta, bool just_written) {
-  LIGHTNING_ASSIGN(auto table, sstable::Table::open(env_, paths_.table(meta.number), superblock_.store_id, meta, *cache_, budget_));
+  LIGHTNING_ASSIGN(auto table,
+                   sstable::Table::open(env_, paths_.table(meta.number), superblock_.store_id, meta, *cache_, budget_));
   if (just_written && config_.integrity_validation_level == IntegrityLevel::kParanoid) {
     std::optional<Error> finding;
-    table->check([&](const Error& error) { finding = error; return false; }, [](std::uint64_t) { return true; });
+    table->check(
+        [&](const Error& error) {
+          finding = error;
+          return false;
+        },
+        [](std::uint64_t) { return true; });
     if (finding) return std::move(*finding).while_doing("reading back a table just written");
   }
-  return std::make_shared<manifest::TableHandle>(std::move(table), [this](format::FileNumber number) { note_obsolete(number); });
+  return std::make_shared<manifest::TableHandle>(std::move(table),
+                                                 [this](format::FileNumber number) { note_obsolete(number); });
 }
 
 // Best effort: whatever stays is set aside at the next open.
 void Engine::remove_unused_outputs(const std::vector<sstable::TableMeta>& metas) {
   {
     base::MutexLock lock(manifest_mutex_);
-    if (!manifest_ || manifest_->failed()) return;   // a failed append may have reached the disk: then they are referred to
+    if (!manifest_ || manifest_->failed())
+      return;  // a failed append may have reached the disk: then they are referred to
   }
   for (const sstable::TableMeta& meta : metas) remove_table_file(meta.number);
 }
@@ -368,9 +386,11 @@ void Engine::remove_obsolete_files() {
 
 // --- installing ---------------------------------------------------------------------------------------------------
 
-Status Engine::install(Tree& tree, manifest::VersionEdit edit, const manifest::Version::Change& change, Sequence flushed_through) {
-  // Everything up to `floor` is in tables once this edit is durable. The order of the three steps matters: what completed
-  // before the first lies in a tree that the second lists, and in one of the memtables that the third looks at.
+Status Engine::install(Tree& tree, manifest::VersionEdit edit, const manifest::Version::Change& change,
+                       Sequence flushed_through) {
+  // Everything up to `floor` is in tables once this edit is durable. The order of the three steps matters: what
+  // completed before the first lies in a tree that the second lists, and in one of the memtables that the third looks
+  // at.
   Sequence floor = wal_->last_completed();
   for (const TreePtr& other : all_trees()) {
     const PinnedView view = other->pin_view();
@@ -386,14 +406,14 @@ Status Engine::install(Tree& tree, manifest::VersionEdit edit, const manifest::V
     edit.durable = wal_->last_durable();
     edit.next_file = next_file_.load();
     LIGHTNING_TRY(manifest_->append(edit));
-    if (auto applied = state_.apply(edit); !applied) {   // a defect: state and version disagree
-      manifest_->distrust();                             // the outputs are on record: nobody may remove them
+    if (auto applied = state_.apply(edit); !applied) {  // a defect: state and version disagree
+      manifest_->distrust();                            // the outputs are on record: nobody may remove them
       return std::move(applied).error();
     }
     tree.install(tree.pin_view()->version->with(change), flushed_through);
     if (manifest_->wants_roll()) rolled = manifest_->roll(state_);
   }
-  if (!rolled) background_failed(rolled.error());   // but the edit is in force: its tables are part of the store
+  if (!rolled) background_failed(rolled.error());  // but the edit is in force: its tables are part of the store
   wal_->release_up_to(floor);
   epochs_.collect();
   remove_obsolete_files();
@@ -419,7 +439,7 @@ void Engine::schedule_recovery() {
 // After a pause, lets writers and jobs go on. Jobs that fail again come back here.
 void Engine::run_recovery() {
   for (int i = 0; i < 10 && !closing(); ++i) base::sleep_for(std::chrono::milliseconds(100));
-  recovery_queued_.store(false);   // first: a failure from here on is one more reason to come back
+  recovery_queued_.store(false);  // first: a failure from here on is one more reason to come back
   if (!closing()) {
     if (const Status status = recover_from_background_error(); !status) {
       background_failed(status.error());
@@ -444,7 +464,8 @@ Status Engine::recover_from_background_error() {
     if (manifest_->failed()) LIGHTNING_TRY(manifest_->roll(state_));
   }
   base::MutexLock lock(jobs_mutex_);
-  if (background_error_ && background_error_->category() == ErrorCategory::kCritical) return *background_error_;   // since then
+  if (background_error_ && background_error_->category() == ErrorCategory::kCritical)
+    return *background_error_;  // since then
   background_error_.reset();
   writes_stopped_.store(false, std::memory_order_release);
   jobs_changed_.notify_all();
@@ -460,7 +481,8 @@ void Engine::update_pressure() {
   for (const TreePtr& tree : all_trees()) {
     const PinnedView view = tree->pin_view();
     const std::size_t runs = view->version->levels[0].size();
-    const double span = std::max(1.0, static_cast<double>(config_.level0_stop_trigger) - config_.level0_slowdown_trigger);
+    const double span =
+        std::max(1.0, static_cast<double>(config_.level0_stop_trigger) - config_.level0_slowdown_trigger);
     if (runs >= config_.level0_slowdown_trigger)
       worst = std::max(worst, (static_cast<double>(runs) - config_.level0_slowdown_trigger + 1) / span);
     if (runs >= config_.level0_stop_trigger) wait = Wait::kLevel0;

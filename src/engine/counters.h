@@ -12,23 +12,34 @@
 namespace lightning::engine {
 
 enum class Counter : std::uint8_t {
-  kGets, kGetHits, kMultiGets, kPuts, kErases, kBatches, kSeeks, kScannedEntries, kUserBytesWritten, kUserBytesRead,
-  kFilterChecks, kFilterNegatives, kCount
+  kGets,
+  kGetHits,
+  kMultiGets,
+  kPuts,
+  kErases,
+  kBatches,
+  kSeeks,
+  kScannedEntries,
+  kUserBytesWritten,
+  kUserBytesRead,
+  kFilterChecks,
+  kFilterNegatives,
+  kCount
 };
 
 // Counted by background jobs, rarely: plain shared atomics.
 struct BackgroundCounters {
-  std::atomic<std::uint64_t> flushes{0}, flush_bytes{0}, compactions{0}, compaction_bytes_read{0}, compaction_bytes_written{0},
-      tables_moved{0};
-  std::atomic<std::uint64_t> memtable_limit_count{0}, memtable_limit_us{0}, level0_slowdown_count{0}, level0_slowdown_us{0},
-      level0_stop_count{0}, level0_stop_us{0};
+  std::atomic<std::uint64_t> flushes{0}, flush_bytes{0}, compactions{0}, compaction_bytes_read{0},
+      compaction_bytes_written{0}, tables_moved{0};
+  std::atomic<std::uint64_t> memtable_limit_count{0}, memtable_limit_us{0}, level0_slowdown_count{0},
+      level0_slowdown_us{0}, level0_stop_count{0}, level0_stop_us{0};
 };
 
 class Counters {
  public:
   void add(Counter counter, std::uint64_t amount = 1) {
     auto& value = slots_[base::thread_slot()].values[static_cast<std::size_t>(counter)];
-    value.store(value.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);   // one writer per slot
+    value.store(value.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);  // one writer per slot
   }
   std::uint64_t sum(Counter counter) const {
     std::uint64_t total = 0;

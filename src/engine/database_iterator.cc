@@ -18,14 +18,19 @@ std::optional<std::string> end_of_prefix(std::string prefix) {
 
 }  // namespace
 
-DatabaseIterator::DatabaseIterator(std::shared_ptr<Engine> engine, PinnedView view, Sequence at, const IterateOptions& options)
-    : engine_(std::move(engine)), view_(std::move(view)), at_(at), lower_(options.lower_bound), upper_(options.upper_bound) {
+DatabaseIterator::DatabaseIterator(std::shared_ptr<Engine> engine, PinnedView view, Sequence at,
+                                   const IterateOptions& options)
+    : engine_(std::move(engine)),
+      view_(std::move(view)),
+      at_(at),
+      lower_(options.lower_bound),
+      upper_(options.upper_bound) {
   if (!options.prefix.empty()) {
     if (!lower_ || *lower_ < options.prefix) lower_ = options.prefix;
     if (auto end = end_of_prefix(options.prefix); end && (!upper_ || *end < *upper_)) upper_ = std::move(end);
   }
   const sstable::TableReadOptions read{.fill_cache = options.fill_cache};
-  std::vector<std::unique_ptr<format::EntryIterator>> sources;   // newest first
+  std::vector<std::unique_ptr<format::EntryIterator>> sources;  // newest first
   if (!view_->active.table->empty()) sources.push_back(view_->active.table->iterator());
   for (const MemTableSpan& span : view_->sealed) sources.push_back(span.table->iterator());
   const auto outside = [&](const manifest::TableHandle& table) {
@@ -122,8 +127,8 @@ void DatabaseIterator::prev() {
   find_backward();
 }
 
-// From where entries_ stands: the next key with a visible version that is not a tombstone. With skip_saved_key, versions of
-// saved_key_ are passed over.
+// From where entries_ stands: the next key with a visible version that is not a tombstone. With skip_saved_key,
+// versions of saved_key_ are passed over.
 void DatabaseIterator::find_forward(bool skip_saved_key) {
   forward_ = true;
   valid_ = false;
@@ -134,7 +139,7 @@ void DatabaseIterator::find_forward(bool skip_saved_key) {
     if (skipping && entry.key == saved_key_) continue;
     if (beyond_upper(entry.key)) return;
     if (entry.type == format::EntryType::kErase) {
-      saved_key_.assign(entry.key);   // hides the older versions that follow
+      saved_key_.assign(entry.key);  // hides the older versions that follow
       skipping = true;
       continue;
     }
@@ -158,7 +163,7 @@ void DatabaseIterator::find_backward() {
       live = entry.type != format::EntryType::kErase;
       if (live) saved_value_.assign(entry.value);
     }
-    if (!entries_->status()) return;   // the newest version may be behind the failure
+    if (!entries_->status()) return;  // the newest version may be behind the failure
     if (live) {
       ++scanned_;
       valid_ = true;

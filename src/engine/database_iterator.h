@@ -17,7 +17,7 @@ class Engine;
 class DatabaseIterator {
  public:
   DatabaseIterator(std::shared_ptr<Engine> engine, PinnedView view, Sequence at, const IterateOptions& options);
-  explicit DatabaseIterator(Error error) : status_(std::move(error)) {}   // an iterator that only has an error
+  explicit DatabaseIterator(Error error) : status_(std::move(error)) {}  // an iterator that only has an error
   ~DatabaseIterator();
 
   bool valid() const { return valid_; }
@@ -27,8 +27,12 @@ class DatabaseIterator {
   void seek_for_prev(std::string_view target);
   void next();
   void prev();
-  std::string_view key() const { return forward_ ? std::string_view(entries_->entry().key) : std::string_view(saved_key_); }
-  std::string_view value() const { return forward_ ? std::string_view(entries_->entry().value) : std::string_view(saved_value_); }
+  std::string_view key() const {
+    return forward_ ? std::string_view(entries_->entry().key) : std::string_view(saved_key_);
+  }
+  std::string_view value() const {
+    return forward_ ? std::string_view(entries_->entry().value) : std::string_view(saved_value_);
+  }
   Status status() const;
 
  private:
@@ -45,8 +49,8 @@ class DatabaseIterator {
   std::optional<std::string> lower_, upper_;
   Status status_;
 
-  // Forward: entries_ stands on the visible entry itself. Backward: entries_ stands before all versions of the key, whose
-  // key and value are saved here.
+  // Forward: entries_ stands on the visible entry itself. Backward: entries_ stands before all versions of the key,
+  // whose key and value are saved here.
   bool valid_ = false, forward_ = true;
   std::string saved_key_, saved_value_;
   std::uint64_t scanned_ = 0, seeks_ = 0;

@@ -1,7 +1,7 @@
 // Engine: introduces log, memtables, tables, manifest and compaction to each other. The database behind the public API.
 //
-// The four laws, each with its crash test: log before memory; sync before acknowledging; apply before publishing; record
-// new tables durably before deleting old ones.
+// The four laws, each with its crash test: log before memory; sync before acknowledging; apply before publishing;
+// record new tables durably before deleting old ones.
 //
 // One file per question: open.cc (recovery and closing), write.cc (commit pipeline and back-pressure), read.cc (point
 // reads), background.cc (flush and compaction), upkeep.cc (compact_range, check, sizes, statistics), keyspaces.cc.
@@ -53,7 +53,8 @@ struct Paths {
 class Engine : public std::enable_shared_from_this<Engine> {
  public:
   enum class Access : std::uint8_t { kReadWrite, kReadOnly };
-  static Result<std::shared_ptr<Engine>> open(env::Env& env, const std::string& path, const LightningDbConfig& config, Access access);
+  static Result<std::shared_ptr<Engine>> open(env::Env& env, const std::string& path, const LightningDbConfig& config,
+                                              Access access);
   ~Engine();
   Status close();
 
@@ -79,7 +80,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status multi_get(const Keyspace& keyspace, std::span<const std::string_view> keys, std::span<PinnedValue> values,
                    const ReadOptions& options);
   Result<std::unique_ptr<DatabaseIterator>> iterate(const Keyspace& keyspace, const IterateOptions& options);
-  Sequence take_snapshot() { return snapshots_.add([this] { return visible(); }); }
+  Sequence take_snapshot() {
+    return snapshots_.add([this] { return visible(); });
+  }
   void release_snapshot(Sequence sequence) { snapshots_.remove(sequence); }
   Snapshot snapshot();
 
@@ -98,7 +101,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // For iterators.
   void count(Counter counter, std::uint64_t amount) { counters_.add(counter, amount); }
   // The time now if this call is one of those whose latency is measured, else 0.
-  std::uint64_t begin_timing() { return config_.enable_statistics && counters_.sample() ? env_.clock.monotonic_ns() : 0; }
+  std::uint64_t begin_timing() {
+    return config_.enable_statistics && counters_.sample() ? env_.clock.monotonic_ns() : 0;
+  }
   void end_seek(std::uint64_t begun_ns) {
     if (begun_ns != 0) latencies_.seek.record(env_.clock.monotonic_ns() - begun_ns);
   }
@@ -109,7 +114,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // --- open.cc
   Status open_read_write();
   Status open_read_only();
-  Result<bool> load_or_create_state();          // true if the store is new
+  Result<bool> load_or_create_state();  // true if the store is new
   Status refuse_foreign_directory();
   Status refuse_lost_superblock();
   Status open_tables();
@@ -133,12 +138,13 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Result<TreePtr> take_tree(std::string_view name);
 
   // --- write.cc
-  Status write_one(const Keyspace& keyspace, format::EntryType type, std::string_view key, std::string_view value, Durability durability);
+  Status write_one(const Keyspace& keyspace, format::EntryType type, std::string_view key, std::string_view value,
+                   Durability durability);
   template <class Prepare, class Withdraw, class Apply>
   Result<Sequence> commit(std::string_view payload, std::uint32_t operations, Durability durability, Prepare prepare,
                           Withdraw withdraw, Apply apply);
   Status check_writable();
-  Status hold_back(std::uint64_t bytes);        // back-pressure
+  Status hold_back(std::uint64_t bytes);  // back-pressure
   void publish(Sequence sequence);
   void fail_writes(const Error& error);
 
@@ -151,8 +157,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void count_filters(const Found& found);
   void pin_found(const ReadView& view, const Found& found, PinnedValue& value);
   void prefetch(const ReadView& view, std::span<const std::string_view> keys) const;
-  void load_missing(const ReadView& view, std::span<const std::string_view> keys, std::span<const std::size_t> missing, Sequence at,
-                    bool fill_cache);
+  void load_missing(const ReadView& view, std::span<const std::string_view> keys, std::span<const std::size_t> missing,
+                    Sequence at, bool fill_cache);
 
   // --- background.cc
   // Closes the gate and seals the active memtable if it holds anything, and at least `bytes`. True if it did.
@@ -168,7 +174,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Result<std::vector<sstable::TableMeta>> merge_tables(Tree& tree, const compaction::Plan& plan);
   Status move_table(Tree& tree, const compaction::Plan& plan);
   Result<manifest::TablePtr> open_table(const sstable::TableMeta& meta, bool just_written);
-  Status install(Tree& tree, manifest::VersionEdit edit, const manifest::Version::Change& change, Sequence flushed_through);
+  Status install(Tree& tree, manifest::VersionEdit edit, const manifest::Version::Change& change,
+                 Sequence flushed_through);
   Result<compaction::OutputOptions::Target> create_table_file();
   compaction::OutputOptions output_options(std::uint32_t level, bool bottommost);
   void remove_unused_outputs(const std::vector<sstable::TableMeta>& metas);
@@ -187,7 +194,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // Order matters: what is destroyed last stands first.
   env::Env& env_;
   const Paths paths_;
-  LightningDbConfig config_;                    // effective
+  LightningDbConfig config_;  // effective
   const Access access_;
   base::MemoryBudget budget_;
   base::EpochDomain epochs_;
@@ -202,10 +209,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::atomic<bool> closing_{false};
   std::atomic<bool> writes_stopped_{false};
   std::atomic<bool> recovery_queued_{false};
-  std::atomic<std::uint32_t> delay_ns_per_kib_{0};   // back-pressure: 0 nearly always
+  std::atomic<std::uint32_t> delay_ns_per_kib_{0};  // back-pressure: 0 nearly always
   enum class Wait : std::uint8_t { kNone, kMemTables, kLevel0 };
-  std::atomic<Wait> must_wait_{Wait::kNone};         // a hard limit is reached
-  std::atomic<std::uint64_t> owed_delay_ns_{0};      // delays too short to sleep for, saved up
+  std::atomic<Wait> must_wait_{Wait::kNone};     // a hard limit is reached
+  std::atomic<std::uint64_t> owed_delay_ns_{0};  // delays too short to sleep for, saved up
 
   SnapshotList snapshots_;
   WriteGate gate_;
@@ -213,17 +220,18 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   mutable base::Mutex keyspaces_mutex_{base::LockRank::kKeyspaces};
   std::map<std::string, TreePtr, std::less<>> trees_ LIGHTNING_GUARDED_BY(keyspaces_mutex_);
-  std::vector<std::weak_ptr<Tree>> dropped_trees_ LIGHTNING_GUARDED_BY(keyspaces_mutex_);   // callers may hold on to them
+  std::vector<std::weak_ptr<Tree>> dropped_trees_
+      LIGHTNING_GUARDED_BY(keyspaces_mutex_);  // callers may hold on to them
   std::atomic<const TreeTable*> tree_table_{nullptr};
   TreePtr default_tree_;
-  Keyspace default_handle_;                     // set once, before open() returns
+  Keyspace default_handle_;  // set once, before open() returns
 
   base::Mutex manifest_mutex_{base::LockRank::kManifest};
   std::unique_ptr<manifest::Manifest> manifest_ LIGHTNING_GUARDED_BY(manifest_mutex_);
   manifest::State state_ LIGHTNING_GUARDED_BY(manifest_mutex_);
-  manifest::Superblock superblock_;             // as opened; store id never changes
+  manifest::Superblock superblock_;  // as opened; store id never changes
   std::atomic<format::FileNumber> next_file_{1};
-  wal::LogPosition log_end_;                    // where recovery found the end of the log
+  wal::LogPosition log_end_;  // where recovery found the end of the log
 
   mutable base::Mutex compaction_mutex_{base::LockRank::kCompaction};
   struct RunningCompaction {
@@ -237,7 +245,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void end_compaction(const Tree& tree, const compaction::Plan& plan);
 
   base::Mutex jobs_mutex_{base::LockRank::kJobs};
-  base::CondVar jobs_changed_;                  // a job ended, a view changed, an error came or went
+  base::CondVar jobs_changed_;  // a job ended, a view changed, an error came or went
   std::uint32_t running_jobs_ LIGHTNING_GUARDED_BY(jobs_mutex_) = 0;
   std::optional<Error> background_error_ LIGHTNING_GUARDED_BY(jobs_mutex_);
   void job_started();
@@ -248,7 +256,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::vector<format::FileNumber> obsolete_ LIGHTNING_GUARDED_BY(obsolete_mutex_);
 
   base::RateLimiter rate_limiter_;
-  std::unique_ptr<base::Lane> flush_lane_, compaction_lane_;   // destroyed first: their jobs use all of the above
+  std::unique_ptr<base::Lane> flush_lane_, compaction_lane_;  // destroyed first: their jobs use all of the above
 };
 
 }  // namespace lightning::engine

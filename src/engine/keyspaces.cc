@@ -11,7 +11,8 @@ Error unknown_keyspace(std::string_view name) {
 
 Status check_name(std::string_view name) {
   if (name.empty() || name.size() > kKeyspaceNameBytesMax)
-    return Error(ErrorCode::kInvalidArgument, "a keyspace name has 1 to " + std::to_string(kKeyspaceNameBytesMax) + " bytes");
+    return Error(ErrorCode::kInvalidArgument,
+                 "a keyspace name has 1 to " + std::to_string(kKeyspaceNameBytesMax) + " bytes");
   for (const char c : name)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
       return Error(ErrorCode::kInvalidArgument, "a keyspace name holds no control characters");
@@ -45,10 +46,12 @@ std::vector<TreePtr> Engine::all_trees() const {
 Result<Tree*> Engine::tree_of(const Keyspace& keyspace) const {
   Tree* tree = keyspace.tree_.get();
   if (tree == nullptr) return Error(ErrorCode::kInvalidArgument, "the keyspace handle is empty");
-  if (closed_.load(std::memory_order_acquire)) [[unlikely]] return Error(ErrorCode::kClosed, "the database is closed");
+  if (closed_.load(std::memory_order_acquire)) [[unlikely]]
+    return Error(ErrorCode::kClosed, "the database is closed");
   if (&tree->epochs() != &epochs_) [[unlikely]]
     return Error(ErrorCode::kInvalidArgument, "the keyspace '" + tree->name + "' belongs to another database");
-  if (tree->dropped.load(std::memory_order_acquire)) [[unlikely]] return unknown_keyspace(tree->name);
+  if (tree->dropped.load(std::memory_order_acquire)) [[unlikely]]
+    return unknown_keyspace(tree->name);
   return tree;
 }
 
@@ -74,15 +77,16 @@ Result<Keyspace> Engine::create_keyspace(std::string_view name) {
 
 Result<Keyspace> Engine::add_tree(std::string_view name) {
   base::MutexLock lock(keyspaces_mutex_);
-  if (trees_.contains(name)) return Error(ErrorCode::kKeyspaceExists, "there is already a keyspace '" + std::string(name) + "'");
+  if (trees_.contains(name))
+    return Error(ErrorCode::kKeyspaceExists, "there is already a keyspace '" + std::string(name) + "'");
   TreePtr tree;
   {
     base::MutexLock manifest_lock(manifest_mutex_);
     manifest::VersionEdit edit;
     edit.add_keyspaces.push_back({state_.next_keyspace, std::string(name)});
     edit.next_keyspace = state_.next_keyspace + 1;
-    tree = std::make_shared<Tree>(state_.next_keyspace, std::string(name), epochs_, budget_, std::make_shared<manifest::Version>(),
-                                  wal_->last_reserved());
+    tree = std::make_shared<Tree>(state_.next_keyspace, std::string(name), epochs_, budget_,
+                                  std::make_shared<manifest::Version>(), wal_->last_reserved());
     LIGHTNING_TRY(manifest_->append(edit));
     LIGHTNING_TRY(state_.apply(edit));
   }
@@ -102,12 +106,12 @@ Status Engine::drop_keyspace(std::string_view name) {
   {
     const PinnedView view = (*taken)->pin_view();
     for (const auto& level : view->version->levels)
-      for (const auto& table : level) table->mark_obsolete();   // files go when the last reader has left
+      for (const auto& table : level) table->mark_obsolete();  // files go when the last reader has left
   }
   taken->reset();
   epochs_.collect();
   remove_obsolete_files();
-  update_pressure();   // writers may have waited for this keyspace
+  update_pressure();  // writers may have waited for this keyspace
   return {};
 }
 
@@ -122,12 +126,12 @@ Result<TreePtr> Engine::take_tree(std::string_view name) {
     edit.drop_keyspaces.push_back(tree->id);
     LIGHTNING_TRY(manifest_->append(edit));
     LIGHTNING_TRY(state_.apply(edit));
-    tree->dropped.store(true, std::memory_order_release);   // under the lock: no job installs into it afterwards
+    tree->dropped.store(true, std::memory_order_release);  // under the lock: no job installs into it afterwards
   }
   trees_.erase(found);
   std::erase_if(dropped_trees_, [](const std::weak_ptr<Tree>& gone) { return gone.expired(); });
   dropped_trees_.push_back(tree);
-  const WriteGate::Closure closed(gate_);                   // no batch is on its way into the tree
+  const WriteGate::Closure closed(gate_);  // no batch is on its way into the tree
   publish_tree_table();
   return tree;
 }

@@ -1,5 +1,5 @@
-// Opening, which is recovering: the stages of docs/architecture.md, "Open". Until the new superblock is written, nothing
-// that an earlier life of the store left is changed; a crash anywhere leads to the same start.
+// Opening, which is recovering: the stages of docs/architecture.md, "Open". Until the new superblock is written,
+// nothing that an earlier life of the store left is changed; a crash anywhere leads to the same start.
 #include <algorithm>
 #include <cstdio>
 
@@ -17,8 +17,10 @@ constexpr std::uint64_t kMiB = 1 << 20;
 // What the zeros in a configuration stand for on this machine.
 LightningDbConfig resolve(LightningDbConfig config) {
   const env::MachineLimits machine = env::machine_limits();
-  if (config.cache_size == 0) config.cache_size = std::clamp<std::uint64_t>(machine.memory_bytes / 4, 8 * kMiB, 1ull << 40);
-  if (config.memtable_bytes == 0) config.memtable_bytes = std::clamp<std::uint64_t>(config.cache_size / 8, 4 * kMiB, 64 * kMiB);
+  if (config.cache_size == 0)
+    config.cache_size = std::clamp<std::uint64_t>(machine.memory_bytes / 4, 8 * kMiB, 1ull << 40);
+  if (config.memtable_bytes == 0)
+    config.memtable_bytes = std::clamp<std::uint64_t>(config.cache_size / 8, 4 * kMiB, 64 * kMiB);
   if (config.wal_segment_bytes == 0)
     config.wal_segment_bytes = std::clamp<std::uint64_t>(config.cache_size / 32 / kMiB * kMiB, kMiB, 64 * kMiB);
   if (config.wal_bytes_max == 0)
@@ -26,7 +28,8 @@ LightningDbConfig resolve(LightningDbConfig config) {
   if (config.flush_threads == 0) config.flush_threads = 1;
   if (config.compaction_threads == 0) config.compaction_threads = std::clamp(machine.cores - 1, 1u, 8u);
   if (config.open_files_max == 0)
-    config.open_files_max = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(machine.open_files_max / 2, 16, 10'000'000));
+    config.open_files_max =
+        static_cast<std::uint32_t>(std::clamp<std::uint64_t>(machine.open_files_max / 2, 16, 10'000'000));
   return config;
 }
 
@@ -58,7 +61,8 @@ Engine::Engine(env::Env& env, std::string path, const LightningDbConfig& config,
       cache_(std::make_unique<cache::BlockCache>(budget_, epochs_)),
       rate_limiter_(config.background_bytes_per_second) {}
 
-Result<std::shared_ptr<Engine>> Engine::open(env::Env& env, const std::string& path, const LightningDbConfig& config, Access access) {
+Result<std::shared_ptr<Engine>> Engine::open(env::Env& env, const std::string& path, const LightningDbConfig& config,
+                                             Access access) {
   if (path.empty()) return Error(ErrorCode::kInvalidArgument, "the path of the database is empty");
   auto engine = std::shared_ptr<Engine>(new Engine(env, path, resolve(config), access));
   const Status status = access == Access::kReadOnly ? engine->open_read_only() : engine->open_read_write();
@@ -71,16 +75,19 @@ Result<std::shared_ptr<Engine>> Engine::open(env::Env& env, const std::string& p
 
 Status Engine::open_read_write() {
   LIGHTNING_ASSIGN(const bool there, env_.files.exists(paths_.root));
-  if (!there && !config_.create_if_missing) return Error(ErrorCode::kDatabaseNotFound, "no such directory").at_file(paths_.root);
+  if (!there && !config_.create_if_missing)
+    return Error(ErrorCode::kDatabaseNotFound, "no such directory").at_file(paths_.root);
   if (there) LIGHTNING_TRY(refuse_foreign_directory());
   LIGHTNING_TRY(env_.files.create_directories(paths_.root));
   LIGHTNING_ASSIGN(lock_, env_.files.lock(paths_.lock(), env::process_description()));
 
   LIGHTNING_ASSIGN(const bool is_new, load_or_create_state());
-  if (!is_new && config_.error_if_exists) return Error(ErrorCode::kDatabaseExists, "a database is already there").at_file(paths_.root);
+  if (!is_new && config_.error_if_exists)
+    return Error(ErrorCode::kDatabaseExists, "a database is already there").at_file(paths_.root);
   if (is_new && there && !config_.create_if_missing)
     return Error(ErrorCode::kDatabaseNotFound, "no database in this directory").at_file(paths_.root);
-  for (const std::string& directory : {paths_.wal(), paths_.tables()}) LIGHTNING_TRY(env_.files.create_directories(directory));
+  for (const std::string& directory : {paths_.wal(), paths_.tables()})
+    LIGHTNING_TRY(env_.files.create_directories(directory));
   LIGHTNING_TRY(env_.files.sync_directory(paths_.root));
 
   LIGHTNING_TRY(open_tables());
@@ -94,7 +101,8 @@ Status Engine::open_read_write() {
     base::MutexLock lock(manifest_mutex_);
     state_.next_file = next_file_.load();
     state_.durable = state_.log_floor = log_end_.last_sequence;
-    LIGHTNING_ASSIGN(manifest_, manifest::Manifest::create(env_, paths_.root, superblock_, state_));   // the commit point
+    LIGHTNING_ASSIGN(manifest_,
+                     manifest::Manifest::create(env_, paths_.root, superblock_, state_));  // the commit point
   }
   wal::LogOptions log_options;
   log_options.segment_bytes = config_.wal_segment_bytes;
@@ -102,7 +110,8 @@ Status Engine::open_read_write() {
   log_options.sync_mode = config_.wal_sync_mode;
   log_options.sync_interval = config_.wal_sync_interval;
   log_options.stall_timeout = config_.write_stall_timeout;
-  LIGHTNING_ASSIGN(wal_, wal::WriteAheadLog::create(env_, paths_.wal(), superblock_.store_id, state_.epoch, log_end_, log_options, budget_));
+  LIGHTNING_ASSIGN(wal_, wal::WriteAheadLog::create(env_, paths_.wal(), superblock_.store_id, state_.epoch, log_end_,
+                                                    log_options, budget_));
   LIGHTNING_TRY(wal_->remove_older_segments());
   LIGHTNING_TRY(remove_old_manifests());
   LIGHTNING_TRY(quarantine_orphans());
@@ -118,8 +127,8 @@ Status Engine::replay_into_tables() {
 }
 
 Status Engine::open_read_only() {
-  // A writer beside us may compact away a table, or recycle a log segment, between our reading of the manifest and of the
-  // file. Each attempt is a fresh view; a store without a writer gives the same answer every time.
+  // A writer beside us may compact away a table, or recycle a log segment, between our reading of the manifest and of
+  // the file. Each attempt is a fresh view; a store without a writer gives the same answer every time.
   constexpr int kAttempts = 8;
   for (int attempt = 1;; ++attempt) {
     LIGHTNING_ASSIGN(const bool live_writer, env_.files.is_locked(paths_.lock()));
@@ -153,15 +162,17 @@ Status Engine::open_read_only() {
 // A directory that holds something else is left alone.
 Status Engine::refuse_foreign_directory() {
   LIGHTNING_ASSIGN(const env::FileInfo info, env_.files.info(paths_.root));
-  if (!info.is_directory) return Error(ErrorCode::kNotADatabase, "this is a file, not a directory").at_file(paths_.root);
+  if (!info.is_directory)
+    return Error(ErrorCode::kNotADatabase, "this is a file, not a directory").at_file(paths_.root);
   LIGHTNING_ASSIGN(const std::vector<std::string> names, env_.files.list(paths_.root));
   for (const std::string& name : names) {
-    const bool ours = name == "LOCK" || name == manifest::kSuperblockName || name.starts_with("MANIFEST-") || name == "wal" ||
-                      name == "tables" || name == "lost+found";
+    const bool ours = name == "LOCK" || name == manifest::kSuperblockName || name.starts_with("MANIFEST-") ||
+                      name == "wal" || name == "tables" || name == "lost+found";
     if (ours) continue;
     // Strangers are tolerated beside a store, never taken for one.
     if (std::find(names.begin(), names.end(), manifest::kSuperblockName) != names.end()) return {};
-    return Error(ErrorCode::kNotADatabase, "the directory holds '" + name + "' and no Lightning DB store").at_file(paths_.root);
+    return Error(ErrorCode::kNotADatabase, "the directory holds '" + name + "' and no Lightning DB store")
+        .at_file(paths_.root);
   }
   return {};
 }
@@ -253,7 +264,8 @@ Status Engine::replay_log() {
       if (tree == nullptr) {
         // The keyspace was dropped after this write; one that never existed would be damage.
         if (operation.keyspace < state.next_keyspace) continue;
-        return Error(ErrorCode::kWalCorrupt, "a log record writes to keyspace " + std::to_string(operation.keyspace) + ", which never existed");
+        return Error(ErrorCode::kWalCorrupt,
+                     "a log record writes to keyspace " + std::to_string(operation.keyspace) + ", which never existed");
       }
       if (sequence <= state.keyspaces.at(operation.keyspace).flushed) continue;
       memtable::MemTable& memtable = tree->active();
@@ -267,7 +279,8 @@ Status Engine::replay_log() {
   };
   LIGHTNING_ASSIGN(const bool there, env_.files.exists(paths_.wal()));
   if (there) {
-    LIGHTNING_ASSIGN(const wal::ReplayReport report, wal::replay(env_, paths_.wal(), superblock_.store_id, options, apply));
+    LIGHTNING_ASSIGN(const wal::ReplayReport report,
+                     wal::replay(env_, paths_.wal(), superblock_.store_id, options, apply));
     log_end_ = report.end;
   }
   if (log_end_.last_sequence < state.log_floor) log_end_.last_sequence = state.log_floor;
@@ -285,8 +298,9 @@ Status Engine::flush_replayed(Tree& tree, Sequence last) {
   for (const MemTableSpan& span : view->sealed) sources.push_back(span.table->iterator());
   auto input = format::merge(std::move(sources));
   compaction::OutputOptions output = output_options(0, false);
-  LIGHTNING_ASSIGN(const auto result, compaction::write_tables(*input, std::nullopt, std::nullopt,
-                                                               compaction::Retention({format::kSequenceMax}, false), output));
+  LIGHTNING_ASSIGN(const auto result,
+                   compaction::write_tables(*input, std::nullopt, std::nullopt,
+                                            compaction::Retention({format::kSequenceMax}, false), output));
   manifest::VersionEdit edit;
   manifest::Version::Change change;
   Sequence flushed = 0;
@@ -305,8 +319,9 @@ Status Engine::flush_replayed(Tree& tree, Sequence last) {
   return {};
 }
 
-// Files that no version names: outputs of a job that died. They are set aside, not deleted, for a day. What cannot be moved
-// or removed stays where it is: it is in nobody's way, and no reason not to open (a mount point has a lost+found of its own).
+// Files that no version names: outputs of a job that died. They are set aside, not deleted, for a day. What cannot be
+// moved or removed stays where it is: it is in nobody's way, and no reason not to open (a mount point has a lost+found
+// of its own).
 Status Engine::quarantine_orphans() {
   std::vector<format::FileNumber> live;
   {
@@ -323,7 +338,8 @@ Status Engine::quarantine_orphans() {
     if (number && std::binary_search(live.begin(), live.end(), *number)) continue;
     const auto set_aside = [&]() -> Status {
       LIGHTNING_TRY(env_.files.create_directories(paths_.lost_and_found()));
-      return env_.files.rename(paths_.tables() + "/" + name, paths_.lost_and_found() + "/" + std::to_string(now_s) + "-" + name);
+      return env_.files.rename(paths_.tables() + "/" + name,
+                               paths_.lost_and_found() + "/" + std::to_string(now_s) + "-" + name);
     };
     if (!set_aside()) break;
   }
@@ -389,7 +405,7 @@ void Engine::release_everything() {
   wal_.reset();
   {
     base::MutexLock lock(keyspaces_mutex_);
-    for (auto& [name, tree] : trees_) tree->shut();   // the caller's handles may live on
+    for (auto& [name, tree] : trees_) tree->shut();  // the caller's handles may live on
     for (const auto& dropped : dropped_trees_)
       if (const TreePtr tree = dropped.lock()) tree->shut();
     dropped_trees_.clear();

@@ -1,4 +1,5 @@
-// Point reads. Hot path: no lock, no allocation, no write to a shared line; one epoch from the first pointer to the copy.
+// Point reads. Hot path: no lock, no allocation, no write to a shared line; one epoch from the first pointer to the
+// copy.
 #include "engine/database_iterator.h"
 #include "engine/engine.h"
 
@@ -8,12 +9,14 @@ namespace lightning::engine {
 struct Engine::Found {
   format::EntryType type = format::EntryType::kErase;
   std::string_view value;
-  cache::Block* block = nullptr;   // null: in a memtable of the view
+  cache::Block* block = nullptr;  // null: in a memtable of the view
   bool block_pinned = false;
   std::uint32_t filter_checks = 0, filter_negatives = 0;
 };
 
-Sequence Engine::sequence_for(const Snapshot* snapshot) const { return snapshot != nullptr ? snapshot->sequence() : visible(); }
+Sequence Engine::sequence_for(const Snapshot* snapshot) const {
+  return snapshot != nullptr ? snapshot->sequence() : visible();
+}
 
 namespace {
 
@@ -24,8 +27,8 @@ void found_entry(const format::Entry& entry, auto& found) {
 
 }  // namespace
 
-// Looks without I/O; kMiss: a block that may hold the key is not in memory. Inside an epoch guard, or with the view pinned
-// and inside one.
+// Looks without I/O; kMiss: a block that may hold the key is not in memory. Inside an epoch guard, or with the view
+// pinned and inside one.
 Engine::Lookup Engine::find_in_memory(const ReadView& view, std::string_view key, Sequence at, Found& found) {
   if (const auto entry = view.active.table->get(key, at)) return found_entry(*entry, found), Lookup::kFound;
   for (const MemTableSpan& span : view.sealed)
@@ -47,23 +50,26 @@ Engine::Lookup Engine::find_in_memory(const ReadView& view, std::string_view key
     return answer;
   };
   const manifest::Version& version = *view.version;
-  for (const manifest::TablePtr& table : version.levels[0]) {   // newest first
+  for (const manifest::TablePtr& table : version.levels[0]) {  // newest first
     if (!table->covers(key, head)) continue;
     const auto answer = look(*table);
-    if (answer != sstable::Table::Cached::kAbsent) return answer == sstable::Table::Cached::kFound ? Lookup::kFound : Lookup::kMiss;
+    if (answer != sstable::Table::Cached::kAbsent)
+      return answer == sstable::Table::Cached::kFound ? Lookup::kFound : Lookup::kMiss;
   }
   for (std::uint32_t level = 1; level < manifest::kLevels; ++level) {
     if (version.levels[level].empty()) continue;
     const manifest::TableHandle* table = manifest::Version::find(version.levels[level], key, head);
     if (table == nullptr) continue;
     const auto answer = look(*table);
-    if (answer != sstable::Table::Cached::kAbsent) return answer == sstable::Table::Cached::kFound ? Lookup::kFound : Lookup::kMiss;
+    if (answer != sstable::Table::Cached::kAbsent)
+      return answer == sstable::Table::Cached::kFound ? Lookup::kFound : Lookup::kMiss;
   }
   return Lookup::kAbsent;
 }
 
 // The same with reads from disk allowed. The view is pinned, and no epoch is held.
-Result<bool> Engine::find_with_io(const ReadView& view, std::string_view key, Sequence at, bool fill_cache, Found& found) {
+Result<bool> Engine::find_with_io(const ReadView& view, std::string_view key, Sequence at, bool fill_cache,
+                                  Found& found) {
   if (const auto entry = view.active.table->get(key, at)) return found_entry(*entry, found), true;
   for (const MemTableSpan& span : view.sealed)
     if (const auto entry = span.table->get(key, at)) return found_entry(*entry, found), true;
@@ -100,7 +106,8 @@ void Engine::count_filters(const Found& found) {
   if (found.filter_negatives != 0) counters_.add(Counter::kFilterNegatives, found.filter_negatives);
 }
 
-Result<bool> Engine::get(const Keyspace& keyspace, std::string_view key, std::string& value, const ReadOptions& options) {
+Result<bool> Engine::get(const Keyspace& keyspace, std::string_view key, std::string& value,
+                         const ReadOptions& options) {
   LIGHTNING_ASSIGN(const Tree* tree, tree_of(keyspace));
   const std::uint64_t start = begin_timing();
   counters_.add(Counter::kGets);
@@ -109,7 +116,7 @@ Result<bool> Engine::get(const Keyspace& keyspace, std::string_view key, std::st
   Sequence at = 0;
   {
     base::EpochDomain::Guard guard(epochs_);
-    const ReadView& view = tree->view();   // before the sequence: what is visible at it lies in this view or is newer
+    const ReadView& view = tree->view();  // before the sequence: what is visible at it lies in this view or is newer
     at = sequence_for(options.snapshot);
     Found found;
     const Lookup answer = find_in_memory(view, key, at, found);
@@ -160,10 +167,11 @@ Status Engine::get(const Keyspace& keyspace, std::string_view key, PinnedValue& 
   return multi_get(keyspace, {&key, 1}, {&value, 1}, options);
 }
 
-Status Engine::multi_get(const Keyspace& keyspace, std::span<const std::string_view> keys, std::span<PinnedValue> values,
-                         const ReadOptions& options) {
+Status Engine::multi_get(const Keyspace& keyspace, std::span<const std::string_view> keys,
+                         std::span<PinnedValue> values, const ReadOptions& options) {
   if (keys.size() != values.size())
-    return Error(ErrorCode::kInvalidArgument, std::to_string(keys.size()) + " keys, but room for " + std::to_string(values.size()) + " values");
+    return Error(ErrorCode::kInvalidArgument,
+                 std::to_string(keys.size()) + " keys, but room for " + std::to_string(values.size()) + " values");
   LIGHTNING_ASSIGN(const Tree* tree, tree_of(keyspace));
   if (keys.empty()) return {};
   for (PinnedValue& value : values) value.reset();
@@ -171,7 +179,7 @@ Status Engine::multi_get(const Keyspace& keyspace, std::span<const std::string_v
   counters_.add(keys.size() == 1 ? Counter::kGets : Counter::kMultiGets, keys.size());
 
   PinnedView pinned;
-  std::vector<std::size_t> missing;   // allocates only when the disk must be read
+  std::vector<std::size_t> missing;  // allocates only when the disk must be read
   Sequence at = 0;
   {
     base::EpochDomain::Guard guard(epochs_);
@@ -215,15 +223,16 @@ void Engine::prefetch(const ReadView& view, std::span<const std::string_view> ke
     for (const manifest::TablePtr& table : view.version->levels[0])
       if (table->covers(key, head)) table->table->prefetch(hash);
     for (std::uint32_t level = 1; level < manifest::kLevels; ++level)
-      if (const auto* table = manifest::Version::find(view.version->levels[level], key, head)) table->table->prefetch(hash);
+      if (const auto* table = manifest::Version::find(view.version->levels[level], key, head))
+        table->table->prefetch(hash);
   }
 }
 
-// Reads the blocks that several look-ups wait for, many at a time, table by table from the newest down. Errors surface when
-// the look-up itself reads.
-void Engine::load_missing(const ReadView& view, std::span<const std::string_view> keys, std::span<const std::size_t> missing, Sequence at,
-                          bool fill_cache) {
-  if (!fill_cache) return;   // what is not kept need not be brought
+// Reads the blocks that several look-ups wait for, many at a time, table by table from the newest down. Errors surface
+// when the look-up itself reads.
+void Engine::load_missing(const ReadView& view, std::span<const std::string_view> keys,
+                          std::span<const std::size_t> missing, Sequence at, bool fill_cache) {
+  if (!fill_cache) return;  // what is not kept need not be brought
   std::map<const manifest::TableHandle*, std::vector<sstable::Table::Pending>> wanted;
   for (const std::size_t i : missing) {
     const std::uint64_t hash = sstable::filter_hash(keys[i]), head = base::head_of(keys[i]);

@@ -12,8 +12,8 @@ namespace lightning::engine {
 // Threads: any.
 class SnapshotList {
  public:
-  // `read_newest` is called under the list's lock, so that a job that lists the snapshots afterwards either sees this one
-  // or works at a sequence that this one already sees.
+  // `read_newest` is called under the list's lock, so that a job that lists the snapshots afterwards either sees this
+  // one or works at a sequence that this one already sees.
   template <class ReadNewest>
   Sequence add(ReadNewest read_newest) {
     base::MutexLock lock(mutex_);

@@ -2,8 +2,8 @@
 
 namespace lightning::engine {
 
-Tree::Tree(format::KeyspaceId keyspace_id, std::string keyspace_name, base::EpochDomain& epochs, base::MemoryBudget& budget,
-           manifest::VersionPtr version, Sequence after)
+Tree::Tree(format::KeyspaceId keyspace_id, std::string keyspace_name, base::EpochDomain& epochs,
+           base::MemoryBudget& budget, manifest::VersionPtr version, Sequence after)
     : id(keyspace_id), name(std::move(keyspace_name)), epochs_(epochs), budget_(budget) {
   base::MutexLock lock(mutex_);
   publish(new ReadView({std::make_shared<memtable::MemTable>(budget_), after}, {}, std::move(version)));
@@ -18,7 +18,7 @@ void Tree::shut() {
 PinnedView Tree::pin_view() const {
   base::EpochDomain::Guard guard(epochs_);
   const ReadView& current = view();
-  current.pin();   // safe: the tree's own pin is only dropped after this guard has ended
+  current.pin();  // safe: the tree's own pin is only dropped after this guard has ended
   return PinnedView(&current);
 }
 

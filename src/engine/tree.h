@@ -19,11 +19,11 @@ namespace lightning::engine {
 struct MemTableSpan {
   std::shared_ptr<memtable::MemTable> table;
   Sequence after = 0;
-  Sequence last = format::kSequenceMax;   // set when it is sealed
+  Sequence last = format::kSequenceMax;  // set when it is sealed
 };
 
-// What a read of one keyspace looks at, newest first. Immutable; replaced whole. Readers reach it inside an epoch guard,
-// and pin() it if they must keep it longer.
+// What a read of one keyspace looks at, newest first. Immutable; replaced whole. Readers reach it inside an epoch
+// guard, and pin() it if they must keep it longer.
 class ReadView {
  public:
   ReadView(MemTableSpan newest, std::vector<MemTableSpan> older, manifest::VersionPtr tables)
@@ -33,12 +33,12 @@ class ReadView {
     if (pins_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
   const MemTableSpan active;
-  const std::vector<MemTableSpan> sealed;   // newest first
+  const std::vector<MemTableSpan> sealed;  // newest first
   const manifest::VersionPtr version;
 
  private:
   ~ReadView() = default;
-  mutable std::atomic<std::uint32_t> pins_{1};   // the tree's own
+  mutable std::atomic<std::uint32_t> pins_{1};  // the tree's own
 };
 
 struct Unpin {
@@ -54,7 +54,7 @@ class Tree {
 
   // Inside an epoch guard.
   const ReadView& view() const { return *view_.load(std::memory_order_acquire); }
-  PinnedView pin_view() const;   // enters an epoch by itself
+  PinnedView pin_view() const;  // enters an epoch by itself
 
   // The memtable that takes writes. Valid inside a WriteGate pass (or while the gate is closed).
   memtable::MemTable& active() const { return *active_.load(std::memory_order_acquire); }
@@ -68,7 +68,7 @@ class Tree {
   // Lets go of memtables and tables, for a handle that outlives its database. No call may be running.
   void shut();
 
-  const base::EpochDomain& epochs() const { return epochs_; }   // tells databases apart
+  const base::EpochDomain& epochs() const { return epochs_; }  // tells databases apart
 
   const format::KeyspaceId id;
   const std::string name;
@@ -80,7 +80,7 @@ class Tree {
 
   base::EpochDomain& epochs_;
   base::MemoryBudget& budget_;
-  mutable base::Mutex mutex_{base::LockRank::kTreeView};   // one change at a time
+  mutable base::Mutex mutex_{base::LockRank::kTreeView};  // one change at a time
   std::atomic<const ReadView*> view_{nullptr};
   std::atomic<memtable::MemTable*> active_{nullptr};
 };

@@ -16,7 +16,7 @@ Status Engine::wait_for_flushes(Sequence through) {
   for (;;) {
     bool pending = false;
     for (const TreePtr& tree : all_trees()) {
-      const PinnedView view = tree->pin_view();   // newest first
+      const PinnedView view = tree->pin_view();  // newest first
       pending = pending || (!view->sealed.empty() && view->sealed.back().last <= through);
     }
     if (!pending) return {};
@@ -34,7 +34,9 @@ Status Engine::compact_range(const Keyspace& keyspace, const KeyRange& range) {
   LIGHTNING_TRY(tree_of(keyspace));
   const TreePtr tree = keyspace.tree_;
   LIGHTNING_TRY(flush());
-  const auto bound = [](const std::optional<std::string>& key) { return key ? std::optional<std::string_view>(*key) : std::nullopt; };
+  const auto bound = [](const std::optional<std::string>& key) {
+    return key ? std::optional<std::string_view>(*key) : std::nullopt;
+  };
   for (;;) {
     LIGHTNING_TRY(check_writable());
     std::optional<compaction::Plan> plan;
@@ -53,7 +55,7 @@ Status Engine::compact_range(const Keyspace& keyspace, const KeyRange& range) {
         background_failed(status.error());
         return status;
       }
-      plan.reset();   // lets go of the inputs, so that their files go now
+      plan.reset();  // lets go of the inputs, so that their files go now
       epochs_.collect();
       remove_obsolete_files();
       update_pressure();
@@ -82,7 +84,8 @@ Status Engine::wait_for_background_work() {
       base::MutexLock lock(compaction_mutex_);
       due = !compactions_.empty();
     }
-    for (const TreePtr& tree : all_trees()) due = due || compaction::pick(*tree->pin_view()->version, pick_options()).has_value();
+    for (const TreePtr& tree : all_trees())
+      due = due || compaction::pick(*tree->pin_view()->version, pick_options()).has_value();
     if (!due) return {};
   }
 }
@@ -111,7 +114,8 @@ Result<std::uint64_t> Engine::approximate_size(const Keyspace& keyspace, const K
       entries->seek_to_first();
     }
     std::uint64_t seen = 0, seen_bytes = 0;
-    for (; entries->valid() && seen < kEntriesLooked && (!range.end || entries->entry().key < *range.end); entries->next(), ++seen)
+    for (; entries->valid() && seen < kEntriesLooked && (!range.end || entries->entry().key < *range.end);
+         entries->next(), ++seen)
       seen_bytes += entries->entry().key.size() + entries->entry().value.size();
     bytes += seen < kEntriesLooked ? seen_bytes : std::max(seen_bytes, memtable.memory_bytes() / 2);
   };
@@ -147,17 +151,26 @@ Result<CheckReport> Engine::check(const CheckOptions& options) {
         report.blocks += table->table->properties().blocks;
         LIGHTNING_ASSIGN(const bool there, env_.files.exists(table->table->path()));
         if (!there) {
-          report.findings.push_back({Error(ErrorCode::kTableMissing, "table " + std::to_string(meta.number) + " is missing").at_file(table->table->path())});
+          report.findings.push_back(
+              {Error(ErrorCode::kTableMissing, "table " + std::to_string(meta.number) + " is missing")
+                   .at_file(table->table->path())});
           continue;
         }
         LIGHTNING_ASSIGN(const env::FileInfo info, env_.files.info(table->table->path()));
         if (info.bytes != meta.file_bytes) {
-          report.findings.push_back({Error(ErrorCode::kTableCorrupt, "the table has " + std::to_string(info.bytes) + " bytes, the manifest says " +
-                                                                         std::to_string(meta.file_bytes)).at_file(table->table->path())});
+          report.findings.push_back(
+              {Error(ErrorCode::kTableCorrupt, "the table has " + std::to_string(info.bytes) +
+                                                   " bytes, the manifest says " + std::to_string(meta.file_bytes))
+                   .at_file(table->table->path())});
           continue;
         }
         if (options.full)
-          table->table->check([&](const Error& error) { report.findings.push_back({error}); return true; }, before_read);
+          table->table->check(
+              [&](const Error& error) {
+                report.findings.push_back({error});
+                return true;
+              },
+              before_read);
         if (stopped) return Error(ErrorCode::kCancelled, "the check was cancelled");
       }
     }
@@ -224,10 +237,12 @@ Statistics Engine::stats() {
   stats.cache_hits = cache.hits;
   stats.cache_misses = cache.misses;
   stats.cache_evictions = cache.evictions;
-  if (cache.hits + cache.misses > 0) stats.cache_hit_rate = static_cast<double>(cache.hits) / static_cast<double>(cache.hits + cache.misses);
+  if (cache.hits + cache.misses > 0)
+    stats.cache_hit_rate = static_cast<double>(cache.hits) / static_cast<double>(cache.hits + cache.misses);
   if (stats.bytes_written_by_user > 0)
-    stats.write_amplification = static_cast<double>(stats.wal_bytes + stats.flush_bytes + stats.compaction_bytes_written) /
-                                static_cast<double>(stats.bytes_written_by_user);
+    stats.write_amplification =
+        static_cast<double>(stats.wal_bytes + stats.flush_bytes + stats.compaction_bytes_written) /
+        static_cast<double>(stats.bytes_written_by_user);
   stats.get_latency = summary_of(latencies_.get);
   stats.put_latency = summary_of(latencies_.put);
   stats.write_latency = summary_of(latencies_.write);

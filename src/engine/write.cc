@@ -9,11 +9,14 @@ namespace lightning::engine {
 namespace {
 
 Status check_sizes(std::string_view key, std::string_view value) {
-  if (key.empty()) [[unlikely]] return Error(ErrorCode::kKeyEmpty, "the key is empty");
+  if (key.empty()) [[unlikely]]
+    return Error(ErrorCode::kKeyEmpty, "the key is empty");
   if (key.size() > kKeyBytesMax) [[unlikely]]
-    return Error(ErrorCode::kKeyTooLarge, "the key has " + std::to_string(key.size()) + " bytes, the limit is " + std::to_string(kKeyBytesMax));
+    return Error(ErrorCode::kKeyTooLarge,
+                 "the key has " + std::to_string(key.size()) + " bytes, the limit is " + std::to_string(kKeyBytesMax));
   if (value.size() > kValueBytesMax) [[unlikely]]
-    return Error(ErrorCode::kValueTooLarge, "the value has " + std::to_string(value.size()) + " bytes, the limit is " + std::to_string(kValueBytesMax));
+    return Error(ErrorCode::kValueTooLarge, "the value has " + std::to_string(value.size()) + " bytes, the limit is " +
+                                                std::to_string(kValueBytesMax));
   return {};
 }
 
@@ -51,22 +54,25 @@ Status Engine::check_writable() {
 }
 
 template <class Prepare, class Withdraw, class Apply>
-Result<Sequence> Engine::commit(std::string_view payload, std::uint32_t operations, Durability durability, Prepare prepare,
-                                Withdraw withdraw, Apply apply) {
-  if (closed_.load(std::memory_order_relaxed) || access_ == Access::kReadOnly || writes_stopped_.load(std::memory_order_relaxed)) [[unlikely]]
+Result<Sequence> Engine::commit(std::string_view payload, std::uint32_t operations, Durability durability,
+                                Prepare prepare, Withdraw withdraw, Apply apply) {
+  if (closed_.load(std::memory_order_relaxed) || access_ == Access::kReadOnly ||
+      writes_stopped_.load(std::memory_order_relaxed)) [[unlikely]]
     LIGHTNING_TRY(check_writable());
-  if (must_wait_.load(std::memory_order_relaxed) != Wait::kNone || delay_ns_per_kib_.load(std::memory_order_relaxed) != 0) [[unlikely]]
+  if (must_wait_.load(std::memory_order_relaxed) != Wait::kNone ||
+      delay_ns_per_kib_.load(std::memory_order_relaxed) != 0) [[unlikely]]
     LIGHTNING_TRY(hold_back(payload.size()));
 
-  const bool sync = durability == Durability::kSync || (durability == Durability::kDefault && config_.wal_sync_mode == WalSyncMode::kSync);
+  const bool sync = durability == Durability::kSync ||
+                    (durability == Durability::kDefault && config_.wal_sync_mode == WalSyncMode::kSync);
   wal::WriteAheadLog::Ticket ticket;
   Tree* fullest = nullptr;
   {
     const WriteGate::Pass pass(gate_);
-    LIGHTNING_TRY(prepare());   // memory for the entries: after the log is written nothing may fail
+    LIGHTNING_TRY(prepare());  // memory for the entries: after the log is written nothing may fail
     auto reserved = wal_->reserve({payload, operations, sync});
     if (!reserved) [[unlikely]] {
-      withdraw();   // or the memory of writes that fail, again and again, would add up
+      withdraw();  // or the memory of writes that fail, again and again, would add up
       return std::move(reserved).error();
     }
     ticket = std::move(*reserved);
@@ -79,7 +85,8 @@ Result<Sequence> Engine::commit(std::string_view payload, std::uint32_t operatio
     return std::move(durable).error();
   }
   publish(ticket.last_sequence);
-  if (fullest != nullptr) [[unlikely]] seal_full(fullest);
+  if (fullest != nullptr) [[unlikely]]
+    seal_full(fullest);
   // The log's length changes rarely and costs a lock to ask for: once in a few hundred operations is often enough.
   constexpr Sequence kOperationsPerLook = 256;
   if (ticket.first_sequence / kOperationsPerLook != (ticket.last_sequence + 1) / kOperationsPerLook &&
@@ -104,7 +111,8 @@ Status Engine::write_one(const Keyspace& keyspace, format::EntryType type, std::
 
   const EncodedOperation encoded({type, tree->id, key, value});
   const auto prepare = [&]() -> Status {
-    if (tree->dropped.load(std::memory_order_acquire)) [[unlikely]] return tree_of(keyspace).error();
+    if (tree->dropped.load(std::memory_order_acquire)) [[unlikely]]
+      return tree_of(keyspace).error();
     return tree->active().reserve(1, key.size() + value.size());
   };
   const auto withdraw = [&] { tree->active().withdraw(1, key.size() + value.size()); };
@@ -122,7 +130,8 @@ Status Engine::write_one(const Keyspace& keyspace, format::EntryType type, std::
 
 Result<Sequence> Engine::write(std::string_view batch, std::uint32_t operations, Durability durability) {
   if (batch.size() > kBatchBytesMax)
-    return Error(ErrorCode::kBatchTooLarge, "the batch has " + std::to_string(batch.size()) + " bytes, the limit is " + std::to_string(kBatchBytesMax));
+    return Error(ErrorCode::kBatchTooLarge, "the batch has " + std::to_string(batch.size()) + " bytes, the limit is " +
+                                                std::to_string(kBatchBytesMax));
   if (operations == 0) {
     LIGHTNING_TRY(check_writable());
     return visible();
@@ -152,12 +161,13 @@ Result<Sequence> Engine::write(std::string_view batch, std::uint32_t operations,
   };
   const auto prepare = [&]() -> Status {
     const TreeTable& trees = *tree_table_.load(std::memory_order_acquire);
-    format::BatchReader reader(batch, format::BatchReader::Source::kCaller);   // checks sizes, too
+    format::BatchReader reader(batch, format::BatchReader::Source::kCaller);  // checks sizes, too
     while (reader.next()) {
       const format::Operation& operation = reader.operation();
       Tree* tree = operation.keyspace < trees.by_id.size() ? trees.by_id[operation.keyspace] : nullptr;
       if (tree == nullptr)
-        return Error(ErrorCode::kKeyspaceNotFound, "the batch writes to keyspace " + std::to_string(operation.keyspace) + ", which does not exist");
+        return Error(ErrorCode::kKeyspaceNotFound,
+                     "the batch writes to keyspace " + std::to_string(operation.keyspace) + ", which does not exist");
       if (first == nullptr) first = tree;
       Need& need = tree == first ? one : others[tree];
       need.entries += 1;
@@ -207,8 +217,8 @@ Status Engine::sync() {
 // durable as they asked to be.
 void Engine::publish(Sequence sequence) {
   Sequence seen = visible_.load(std::memory_order_relaxed);
-  while (seen < sequence && !visible_.compare_exchange_weak(seen, sequence, std::memory_order_release, std::memory_order_relaxed)) {
-  }
+  while (seen < sequence &&
+         !visible_.compare_exchange_weak(seen, sequence, std::memory_order_release, std::memory_order_relaxed)) {}
 }
 
 // Of several errors the first one tells most, unless a later one is worse.
@@ -230,12 +240,14 @@ Status Engine::hold_back(std::uint64_t bytes) {
     while (must_wait_.load(std::memory_order_acquire) != Wait::kNone && !background_error_ && !closing()) {
       const std::uint64_t waited = env_.clock.monotonic_ns() - start;
       if (limit_ns != 0 && waited >= limit_ns)
-        return Error(ErrorCode::kStalled, "the write waited " + std::to_string(waited / 1'000'000) + " ms for flushes and compactions");
+        return Error(ErrorCode::kStalled,
+                     "the write waited " + std::to_string(waited / 1'000'000) + " ms for flushes and compactions");
       jobs_changed_.wait_for(jobs_mutex_, std::chrono::milliseconds(100));
     }
     const std::uint64_t waited_us = (env_.clock.monotonic_ns() - start) / 1000;
     const bool flush = reason == Wait::kMemTables;
-    (flush ? background_.memtable_limit_us : background_.level0_stop_us).fetch_add(waited_us, std::memory_order_relaxed);
+    (flush ? background_.memtable_limit_us : background_.level0_stop_us)
+        .fetch_add(waited_us, std::memory_order_relaxed);
     (flush ? background_.memtable_limit_count : background_.level0_stop_count).fetch_add(1, std::memory_order_relaxed);
   }
   const std::uint64_t delay = delay_ns_per_kib_.load(std::memory_order_relaxed) * bytes / 1024;

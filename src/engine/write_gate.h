@@ -1,8 +1,8 @@
 // WriteGate: lets any number of writers pass at once, and now and then nobody.
 //
 // A writer is inside from reserving its place in the log until its entries are in the memtables. Closing the gate waits
-// until all have left: then every sequence number handed out is complete, and a memtable may be exchanged so that all of
-// its entries are older than all of its successor's. Passing costs one exchange on a line of the thread's own.
+// until all have left: then every sequence number handed out is complete, and a memtable may be exchanged so that all
+// of its entries are older than all of its successor's. Passing costs one exchange on a line of the thread's own.
 #pragma once
 
 #include <array>
@@ -23,7 +23,7 @@ class WriteGate {
    public:
     explicit Pass(WriteGate& gate) : slot_(gate.slots_[base::thread_slot()]) {
       for (;;) {
-        slot_.inside.exchange(1, std::memory_order_seq_cst);   // announced before closed_ is read
+        slot_.inside.exchange(1, std::memory_order_seq_cst);  // announced before closed_ is read
         if (!gate.closed_.load(std::memory_order_seq_cst)) return;
         slot_.inside.store(0, std::memory_order_release);
         const base::MutexLock until_open(gate.mutex_);

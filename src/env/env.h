@@ -19,7 +19,8 @@ class Clock {
   virtual ~Clock() = default;
   // Never goes back, does not count suspension. For durations.
   virtual std::uint64_t monotonic_ns() const = 0;
-  // Nanoseconds since 1970 (UTC), never going back within one process even if the system clock does. For stamps, never for order.
+  // Nanoseconds since 1970 (UTC), never going back within one process even if the system clock does. For stamps, never
+  // for order.
   virtual std::uint64_t wall_ns() const = 0;
 };
 
@@ -51,7 +52,7 @@ struct Env {
 struct MachineLimits {
   std::uint32_t cores = 1;
   std::uint64_t memory_bytes = 0;
-  std::uint64_t open_files_max = 0;   // soft RLIMIT_NOFILE
+  std::uint64_t open_files_max = 0;  // soft RLIMIT_NOFILE
 };
 MachineLimits machine_limits();
 

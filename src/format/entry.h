@@ -12,11 +12,11 @@ namespace lightning::format {
 // Stored on disk; numbers are never reused. Types marked (reserved) have their place in the formats of version 1 and
 // are refused by this version's readers with kFormatUnsupported.
 enum class EntryType : std::uint8_t {
-  kErase = 0,        // tombstone: hides older versions of its key
-  kPut = 1,          // value follows
-  kMerge = 2,        // (reserved) operand of a merge operator
-  kEraseRange = 3,   // (reserved) key = start, value = end
-  kPutExpiring = 4,  // (reserved) value = u64 expiry time in ms, then the value
+  kErase = 0,          // tombstone: hides older versions of its key
+  kPut = 1,            // value follows
+  kMerge = 2,          // (reserved) operand of a merge operator
+  kEraseRange = 3,     // (reserved) key = start, value = end
+  kPutExpiring = 4,    // (reserved) value = u64 expiry time in ms, then the value
   kBlobReference = 5,  // (reserved) value = blob file id, offset, size, tag
 };
 inline constexpr bool is_known(EntryType type) { return type <= EntryType::kPut; }
@@ -50,7 +50,8 @@ class EntryIterator {
   virtual bool valid() const = 0;
   virtual void seek_to_first() = 0;
   virtual void seek_to_last() = 0;
-  // First entry that is not before (key, sequence): with sequence = kSequenceMax, the newest version of the first key >= key.
+  // First entry that is not before (key, sequence): with sequence = kSequenceMax, the newest version of the first key
+  // >= key.
   virtual void seek(std::string_view key, Sequence sequence) = 0;
   // Last entry that is not after (key, sequence): with sequence = 0, the oldest version of the last key <= key.
   virtual void seek_for_prev(std::string_view key, Sequence sequence) = 0;

@@ -129,7 +129,7 @@ class MergingIterator final : public EntryIterator {
   }
 
   std::vector<std::unique_ptr<EntryIterator>> sources_;
-  std::vector<EntryIterator*> heap_;   // all valid sources but the current one
+  std::vector<EntryIterator*> heap_;  // all valid sources but the current one
   EntryIterator* current_ = nullptr;
   Direction direction_ = Direction::kForward;
 };

@@ -8,7 +8,8 @@ namespace {
 
 class LevelIterator final : public format::EntryIterator {
  public:
-  LevelIterator(Version::Level tables, const sstable::TableReadOptions& options) : tables_(std::move(tables)), options_(options) {}
+  LevelIterator(Version::Level tables, const sstable::TableReadOptions& options)
+      : tables_(std::move(tables)), options_(options) {}
 
   bool valid() const override { return inner_ != nullptr && inner_->valid(); }
 
@@ -23,17 +24,17 @@ class LevelIterator final : public format::EntryIterator {
     skip_backward();
   }
   void seek(std::string_view key, Sequence sequence) override {
-    const auto first = std::lower_bound(tables_.begin(), tables_.end(), key, [](const TablePtr& table, std::string_view target) {
-      return table->meta().largest_key < target;
-    });
+    const auto first = std::lower_bound(
+        tables_.begin(), tables_.end(), key,
+        [](const TablePtr& table, std::string_view target) { return table->meta().largest_key < target; });
     open(static_cast<std::size_t>(first - tables_.begin()));
     if (inner_) inner_->seek(key, sequence);
     skip_forward();
   }
   void seek_for_prev(std::string_view key, Sequence sequence) override {
-    const auto past = std::upper_bound(tables_.begin(), tables_.end(), key, [](std::string_view target, const TablePtr& table) {
-      return target < table->meta().smallest_key;
-    });
+    const auto past = std::upper_bound(
+        tables_.begin(), tables_.end(), key,
+        [](std::string_view target, const TablePtr& table) { return target < table->meta().smallest_key; });
     open(past == tables_.begin() ? tables_.size() : static_cast<std::size_t>(past - tables_.begin()) - 1);
     if (inner_) inner_->seek_for_prev(key, sequence);
     skip_backward();
@@ -54,7 +55,7 @@ class LevelIterator final : public format::EntryIterator {
 
  private:
   void open(std::size_t index) {
-    if (index >= tables_.size()) {   // size_t(0) - 1 as well: no such table
+    if (index >= tables_.size()) {  // size_t(0) - 1 as well: no such table
       inner_.reset();
       index_ = tables_.size();
       return;

@@ -9,9 +9,9 @@ namespace lightning::manifest {
 
 namespace {
 
-constexpr std::uint64_t kManifestMagic = 0x3146'4E4D'4244'4CULL | (std::uint64_t{'1'} << 56);   // "LDBMNF1" + '1'
+constexpr std::uint64_t kManifestMagic = 0x3146'4E4D'4244'4CULL | (std::uint64_t{'1'} << 56);  // "LDBMNF1" + '1'
 constexpr std::size_t kHeaderBytes = 128;
-constexpr std::size_t kRecordHeaderBytes = 48;   // check, payload bytes, index, chain
+constexpr std::size_t kRecordHeaderBytes = 48;  // check, payload bytes, index, chain
 constexpr std::uint64_t kManifestBytesMax = 1ull << 30;
 constexpr std::uint64_t kRollBytesMin = 1 << 20;
 
@@ -63,11 +63,13 @@ struct Record {
 enum class Parse : std::uint8_t { kOk, kEnd, kBad };
 
 // The record at `offset` if its header and chain verify.
-Parse parse_record(std::string_view file, std::uint64_t offset, const base::Digest& previous, std::uint64_t index, Record& record) {
+Parse parse_record(std::string_view file, std::uint64_t offset, const base::Digest& previous, std::uint64_t index,
+                   Record& record) {
   std::string_view rest = file.substr(offset);
   if (rest.empty()) return Parse::kEnd;
   if (rest.size() < kRecordHeaderBytes) return Parse::kBad;
-  if (base::load_le<std::uint64_t>(rest.data()) != base::hash64(rest.substr(8, kRecordHeaderBytes - 8))) return Parse::kBad;
+  if (base::load_le<std::uint64_t>(rest.data()) != base::hash64(rest.substr(8, kRecordHeaderBytes - 8)))
+    return Parse::kBad;
   const auto bytes = base::load_le<std::uint32_t>(rest.data() + 8);
   record.offset = offset;
   record.index = base::load_le<std::uint32_t>(rest.data() + 12);
@@ -95,8 +97,10 @@ Status check_features(const format::FeatureMasks& features, std::uint32_t versio
   const std::uint64_t unknown = features.incompatible & ~format::kKnownFeatures.incompatible;
   const std::uint64_t unknown_write = features.write_compatible & ~format::kKnownFeatures.write_compatible;
   if (version > format::kFormatVersion)
-    return Error(ErrorCode::kFormatUnsupported, "the store has format version " + std::to_string(version) + ", this build reads up to " +
-                                                    std::to_string(format::kFormatVersion)).at_file(path);
+    return Error(ErrorCode::kFormatUnsupported, "the store has format version " + std::to_string(version) +
+                                                    ", this build reads up to " +
+                                                    std::to_string(format::kFormatVersion))
+        .at_file(path);
   if (unknown != 0 || unknown_write != 0) {
     char text[96];
     std::snprintf(text, sizeof text, "the store uses features this build does not know (mask %016llx)",
@@ -108,8 +112,8 @@ Status check_features(const format::FeatureMasks& features, std::uint32_t versio
 
 // --- superblock ---------------------------------------------------------------------------------------------------
 
-constexpr std::uint64_t kSuperblockMagic = 0x31'4250'5342'444CULL;   // "LDBSPB1\0"
-constexpr std::uint64_t kSlotBytes = 4096;                         // one slot per 4 KiB, so that no write touches both
+constexpr std::uint64_t kSuperblockMagic = 0x31'4250'5342'444CULL;  // "LDBSPB1\0"
+constexpr std::uint64_t kSlotBytes = 4096;                          // one slot per 4 KiB, so that no write touches both
 
 std::string encode_slot(const Superblock& superblock) {
   std::string slot;
@@ -126,7 +130,7 @@ std::string encode_slot(const Superblock& superblock) {
   slot.append(base::as_bytes(superblock.manifest_chain));
   base::append_le(slot, superblock.created_ns);
   base::append_le(slot, superblock.written_ns);
-  slot.append(kSlotBytes - 16 - slot.size(), '\0');   // key id, key generation and parity fields have their place here
+  slot.append(kSlotBytes - 16 - slot.size(), '\0');  // key id, key generation and parity fields have their place here
   slot.append(base::as_bytes(base::tag_of(base::TagAlgorithm::kBlake3, slot).bytes));
   return slot;
 }
@@ -201,15 +205,20 @@ Result<Superblock> read_superblock(env::Env& env, const std::string& directory) 
     found = true;
   }
   if (found) return best;
-  // A store that died while it was being created never had a valid slot. The caller makes sure that it holds nothing else.
-  if (first_slot_empty) return Error(ErrorCode::kDatabaseNotFound, "the database in this directory was never completely created").at_file(directory);
+  // A store that died while it was being created never had a valid slot. The caller makes sure that it holds nothing
+  // else.
+  if (first_slot_empty)
+    return Error(ErrorCode::kDatabaseNotFound, "the database in this directory was never completely created")
+        .at_file(directory);
   return corrupt("neither slot of the superblock is valid", path, 0);
 }
 
 // --- state --------------------------------------------------------------------------------------------------------
 
 Status State::apply(const VersionEdit& edit) {
-  const auto contradiction = [](const std::string& what) { return Error(ErrorCode::kManifestCorrupt, "manifest edit " + what); };
+  const auto contradiction = [](const std::string& what) {
+    return Error(ErrorCode::kManifestCorrupt, "manifest edit " + what);
+  };
   if (edit.next_file) next_file = std::max(next_file, *edit.next_file);
   if (edit.next_keyspace) next_keyspace = std::max(next_keyspace, *edit.next_keyspace);
   if (edit.durable) durable = std::max(durable, *edit.durable);
@@ -219,15 +228,18 @@ Status State::apply(const VersionEdit& edit) {
     KeyspaceState keyspace;
     keyspace.id = added.id;
     keyspace.name = added.name;
-    if (!keyspaces.emplace(added.id, std::move(keyspace)).second) return contradiction("adds keyspace " + std::to_string(added.id) + " twice");
+    if (!keyspaces.emplace(added.id, std::move(keyspace)).second)
+      return contradiction("adds keyspace " + std::to_string(added.id) + " twice");
     next_keyspace = std::max(next_keyspace, added.id + 1);
   }
   for (const auto& dropped : edit.drop_tables) {
     const auto keyspace = keyspaces.find(dropped.keyspace);
     if (keyspace == keyspaces.end()) return contradiction("drops a table of an unknown keyspace");
     auto& level = keyspace->second.levels[dropped.level];
-    const auto table = std::find_if(level.begin(), level.end(), [&](const auto& meta) { return meta.number == dropped.number; });
-    if (table == level.end()) return contradiction("drops table " + std::to_string(dropped.number) + ", which is not there");
+    const auto table =
+        std::find_if(level.begin(), level.end(), [&](const auto& meta) { return meta.number == dropped.number; });
+    if (table == level.end())
+      return contradiction("drops table " + std::to_string(dropped.number) + ", which is not there");
     level.erase(table);
   }
   for (const auto& added : edit.add_tables) {
@@ -235,7 +247,8 @@ Status State::apply(const VersionEdit& edit) {
     if (keyspace == keyspaces.end()) return contradiction("adds a table to an unknown keyspace");
     auto& level = keyspace->second.levels[added.level];
     for (const auto& meta : level)
-      if (meta.number == added.meta.number) return contradiction("adds table " + std::to_string(added.meta.number) + " twice");
+      if (meta.number == added.meta.number)
+        return contradiction("adds table " + std::to_string(added.meta.number) + " twice");
     const auto before = [&](const sstable::TableMeta& a, const sstable::TableMeta& b) {
       return added.level == 0 ? a.largest_sequence > b.largest_sequence : a.smallest_key < b.smallest_key;
     };
@@ -287,7 +300,8 @@ Result<State> load(env::Env& env, const std::string& directory, const Superblock
     if (parse == Parse::kBad) {
       // Each edit is synced before it takes effect, and the next is only written then: a bad record with another behind
       // it was durable once. The first record was durable before the superblock named this file.
-      if (report.records == 0 || any_record_after(file, offset)) return corrupt("a manifest record does not verify", path, offset);
+      if (report.records == 0 || any_record_after(file, offset))
+        return corrupt("a manifest record does not verify", path, offset);
       report.torn_bytes = file.size() - offset;
       break;
     }
@@ -304,7 +318,8 @@ Result<State> load(env::Env& env, const std::string& directory, const Superblock
   return state;
 }
 
-Status inspect(env::Env& env, const std::string& path, const std::function<void(std::uint64_t, const VersionEdit&)>& visit) {
+Status inspect(env::Env& env, const std::string& path,
+               const std::function<void(std::uint64_t, const VersionEdit&)>& visit) {
   LIGHTNING_ASSIGN(const std::string file, env.files.read_file(path, kManifestBytesMax));
   if (file.size() < kHeaderBytes || base::load_le<std::uint64_t>(file.data()) != kManifestMagic)
     return corrupt("this is not a manifest", path, 0);
@@ -326,7 +341,8 @@ Status inspect(env::Env& env, const std::string& path, const std::function<void(
 Manifest::Manifest(env::Env& env, std::string directory, Superblock superblock)
     : env_(env), directory_(std::move(directory)), superblock_(superblock) {}
 
-Result<std::unique_ptr<Manifest>> Manifest::create(env::Env& env, std::string directory, Superblock superblock, const State& state) {
+Result<std::unique_ptr<Manifest>> Manifest::create(env::Env& env, std::string directory, Superblock superblock,
+                                                   const State& state) {
   auto manifest = std::unique_ptr<Manifest>(new Manifest(env, std::move(directory), superblock));
   LIGHTNING_TRY(manifest->write_new(state));
   return manifest;
@@ -343,7 +359,7 @@ Status Manifest::write_new(const State& state) {
   LIGHTNING_ASSIGN(const bool leftover, env_.files.exists(path));
   if (leftover) LIGHTNING_TRY(env_.files.remove(path));
 
-  failed_ = true;   // until the switch is complete, nothing may be appended
+  failed_ = true;  // until the switch is complete, nothing may be appended
   LIGHTNING_ASSIGN(file_, env_.files.create_writable(path, env::FileClass::kManifest));
   const std::string header = encode_header(next);
   LIGHTNING_TRY(file_->append(header));
@@ -379,7 +395,7 @@ Status Manifest::append(const VersionEdit& edit) {
         .at_file(directory_ + "/" + manifest_name(superblock_.manifest_number));
   Status status = append_record(edit.encode());
   if (status) status = file_->sync();
-  if (!status) failed_ = true;   // what the file holds now is unknown
+  if (!status) failed_ = true;  // what the file holds now is unknown
   return status;
 }
 
@@ -390,7 +406,7 @@ bool Manifest::wants_roll() const {
 Status Manifest::roll(const State& state) {
   const std::string old = directory_ + "/" + manifest_name(superblock_.manifest_number);
   LIGHTNING_TRY(write_new(state));
-  if (!env_.files.remove(old)) return {};   // the next open removes it
+  if (!env_.files.remove(old)) return {};  // the next open removes it
   return {};
 }
 

@@ -1,8 +1,9 @@
 // Manifest: which tables are the database. A chained file of edits, anchored by the superblock.
 //
-// Bytes: docs/format/manifest.md. Each record's chain is BLAKE3 over the previous chain and the record's payload, so that
-// no record can be altered, removed or reordered unseen. A new manifest starts with one record that holds the whole
-// state. The superblock has two slots, written in turn; the one with the highest valid generation names the manifest.
+// Bytes: docs/format/manifest.md. Each record's chain is BLAKE3 over the previous chain and the record's payload, so
+// that no record can be altered, removed or reordered unseen. A new manifest starts with one record that holds the
+// whole state. The superblock has two slots, written in turn; the one with the highest valid generation names the
+// manifest.
 //
 // Threads: one at a time (the engine holds its manifest lock).
 #pragma once
@@ -23,7 +24,7 @@ struct KeyspaceState {
   format::KeyspaceId id = 0;
   std::string name;
   Sequence flushed = 0;
-  std::vector<std::vector<sstable::TableMeta>> levels{kLevels};   // level 0: newest first; others by key
+  std::vector<std::vector<sstable::TableMeta>> levels{kLevels};  // level 0: newest first; others by key
 };
 
 // What the edits add up to.
@@ -36,7 +37,7 @@ struct State {
 
   // kManifestCorrupt if the edit contradicts the state (unknown keyspace, table twice, table not there).
   Status apply(const VersionEdit& edit);
-  VersionEdit snapshot() const;   // the edit that makes this state from nothing
+  VersionEdit snapshot() const;  // the edit that makes this state from nothing
 };
 
 struct Superblock {
@@ -45,7 +46,7 @@ struct Superblock {
   std::uint64_t generation = 0;
   format::FileNumber manifest_number = 0;
   format::Uid manifest_uid;
-  base::Digest manifest_chain{};        // after the first record of that manifest
+  base::Digest manifest_chain{};  // after the first record of that manifest
   std::uint64_t created_ns = 0, written_ns = 0;
 };
 
@@ -53,21 +54,23 @@ struct Superblock {
 std::string manifest_name(format::FileNumber number);
 inline constexpr std::string_view kSuperblockName = "SUPERBLOCK";
 
-// kDatabaseNotFound if there is none, or if its creation was cut short: the caller makes sure that the store holds nothing
-// else, or it is damage. kManifestCorrupt if no slot is valid; kFormatUnsupported for a newer store.
+// kDatabaseNotFound if there is none, or if its creation was cut short: the caller makes sure that the store holds
+// nothing else, or it is damage. kManifestCorrupt if no slot is valid; kFormatUnsupported for a newer store.
 Result<Superblock> read_superblock(env::Env& env, const std::string& directory);
 
 struct LoadReport {
   std::uint64_t records = 0;
-  std::uint64_t torn_bytes = 0;         // an edit that was being written when the store died; it never took effect
+  std::uint64_t torn_bytes = 0;  // an edit that was being written when the store died; it never took effect
 };
 // The state that the superblock's manifest adds up to. Changes nothing.
 Result<State> load(env::Env& env, const std::string& directory, const Superblock& superblock, LoadReport& report);
 
 class Manifest {
  public:
-  // Writes a new manifest holding `state`, then switches the superblock to it: the commit point of recovery and creation.
-  static Result<std::unique_ptr<Manifest>> create(env::Env& env, std::string directory, Superblock superblock, const State& state);
+  // Writes a new manifest holding `state`, then switches the superblock to it: the commit point of recovery and
+  // creation.
+  static Result<std::unique_ptr<Manifest>> create(env::Env& env, std::string directory, Superblock superblock,
+                                                  const State& state);
 
   // Makes `edit` durable. After an error nothing more may be appended: roll() writes a new manifest from the state.
   Status append(const VersionEdit& edit);
@@ -97,6 +100,7 @@ class Manifest {
 };
 
 // For `lightning_db inspect manifest`: every record of one manifest file.
-Status inspect(env::Env& env, const std::string& path, const std::function<void(std::uint64_t offset, const VersionEdit&)>& visit);
+Status inspect(env::Env& env, const std::string& path,
+               const std::function<void(std::uint64_t offset, const VersionEdit&)>& visit);
 
 }  // namespace lightning::manifest

@@ -5,7 +5,7 @@
 namespace lightning::manifest {
 
 TableHandle* Version::find(const Level& level, std::string_view key, std::uint64_t head) {
-  std::size_t low = 0, high = level.size();   // first table whose largest key is not below `key`
+  std::size_t low = 0, high = level.size();  // first table whose largest key is not below `key`
   while (low < high) {
     const std::size_t middle = (low + high) / 2;
     const TableHandle& table = *level[middle];
@@ -18,7 +18,8 @@ TableHandle* Version::find(const Level& level, std::string_view key, std::uint64
   }
   if (low == level.size()) return nullptr;
   TableHandle* table = level[low].get();
-  const bool starts_after = table->smallest_head > head || (table->smallest_head == head && table->meta().smallest_key > key);
+  const bool starts_after =
+      table->smallest_head > head || (table->smallest_head == head && table->meta().smallest_key > key);
   return starts_after ? nullptr : table;
 }
 
@@ -44,11 +45,13 @@ std::uint64_t Version::tables() const {
 VersionPtr Version::with(const Change& change) const {
   auto next = std::make_shared<Version>(*this);
   for (const auto& [level, number] : change.drop)
-    std::erase_if(next->levels[level], [number = number](const TablePtr& table) { return table->meta().number == number; });
+    std::erase_if(next->levels[level],
+                  [number = number](const TablePtr& table) { return table->meta().number == number; });
   for (const auto& [level, table] : change.add) {
     Level& tables = next->levels[level];
     const auto before = [level = level](const TablePtr& a, const TablePtr& b) {
-      return level == 0 ? a->meta().largest_sequence > b->meta().largest_sequence : a->meta().smallest_key < b->meta().smallest_key;
+      return level == 0 ? a->meta().largest_sequence > b->meta().largest_sequence
+                        : a->meta().smallest_key < b->meta().smallest_key;
     };
     tables.insert(std::upper_bound(tables.begin(), tables.end(), table, before), table);
   }
@@ -61,8 +64,9 @@ Status Version::validate() const {
       const sstable::TableMeta& left = levels[level][i - 1]->meta();
       const sstable::TableMeta& right = levels[level][i]->meta();
       if (left.largest_key >= right.smallest_key)
-        return Error(ErrorCode::kInconsistentState, "tables " + std::to_string(left.number) + " and " + std::to_string(right.number) +
-                                                        " of level " + std::to_string(level) + " overlap");
+        return Error(ErrorCode::kInconsistentState, "tables " + std::to_string(left.number) + " and " +
+                                                        std::to_string(right.number) + " of level " +
+                                                        std::to_string(level) + " overlap");
     }
   }
   return {};

@@ -15,8 +15,8 @@
 
 namespace lightning::manifest {
 
-// An open table and what the engine keeps about it. Shared by all versions that contain it; when the last one is gone and
-// the table was dropped, `on_obsolete` hears of it (on whichever thread let go last, so it must only take a note).
+// An open table and what the engine keeps about it. Shared by all versions that contain it; when the last one is gone
+// and the table was dropped, `on_obsolete` hears of it (on whichever thread let go last, so it must only take a note).
 class TableHandle {
  public:
   using OnObsolete = std::function<void(format::FileNumber)>;
@@ -41,8 +41,8 @@ class TableHandle {
   void mark_obsolete() { obsolete_.store(true, std::memory_order_release); }
 
   std::shared_ptr<sstable::Table> table;
-  const std::uint64_t smallest_head, largest_head;   // base::head_of the bounds: most comparisons end here
-  bool compacting = false;                           // guarded by the engine's compaction lock
+  const std::uint64_t smallest_head, largest_head;  // base::head_of the bounds: most comparisons end here
+  bool compacting = false;                          // guarded by the engine's compaction lock
 
  private:
   std::atomic<bool> obsolete_{false};
@@ -53,7 +53,7 @@ using TablePtr = std::shared_ptr<TableHandle>;
 
 struct Version {
   using Level = std::vector<TablePtr>;
-  std::array<Level, kLevels> levels;   // 0: newest first; others: sorted by key, disjoint
+  std::array<Level, kLevels> levels;  // 0: newest first; others: sorted by key, disjoint
 
   // The table of a sorted level that may hold `key`, or null. One binary search over bounds.
   static TableHandle* find(const Level& level, std::string_view key, std::uint64_t head);
@@ -64,7 +64,7 @@ struct Version {
 
   // The next version. Tables named in `dropped` must be there.
   struct Change {
-    std::vector<std::pair<std::uint32_t, TablePtr>> add;                      // level, table
+    std::vector<std::pair<std::uint32_t, TablePtr>> add;  // level, table
     std::vector<std::pair<std::uint32_t, format::FileNumber>> drop;
   };
   std::shared_ptr<const Version> with(const Change& change) const;

@@ -188,7 +188,8 @@ Result<VersionEdit> VersionEdit::decode(std::string_view bytes) {
       }
       default:
         if (field < kFirstOptionalField)
-          return Error(ErrorCode::kFormatUnsupported, "manifest field " + std::to_string(field) + " is not known to this version");
+          return Error(ErrorCode::kFormatUnsupported,
+                       "manifest field " + std::to_string(field) + " is not known to this version");
     }
   }
   return edit;

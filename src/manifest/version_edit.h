@@ -14,7 +14,7 @@
 
 namespace lightning::manifest {
 
-inline constexpr std::uint32_t kLevels = 7;   // 0: overlapping runs; 1..6: sorted, disjoint
+inline constexpr std::uint32_t kLevels = 7;  // 0: overlapping runs; 1..6: sorted, disjoint
 
 struct VersionEdit {
   struct AddTable {
@@ -31,7 +31,7 @@ struct VersionEdit {
     format::KeyspaceId id = 0;
     std::string name;
   };
-  struct Flushed {                // entries of the keyspace up to this sequence are in tables
+  struct Flushed {  // entries of the keyspace up to this sequence are in tables
     format::KeyspaceId keyspace = 0;
     Sequence sequence = 0;
   };
@@ -43,8 +43,8 @@ struct VersionEdit {
   std::vector<Flushed> flushed;
   std::optional<format::FileNumber> next_file;
   std::optional<format::KeyspaceId> next_keyspace;
-  std::optional<Sequence> durable;        // the log was durable up to here when this was written
-  std::optional<Sequence> log_floor;      // everything up to here is in tables: the log before it may go
+  std::optional<Sequence> durable;    // the log was durable up to here when this was written
+  std::optional<Sequence> log_floor;  // everything up to here is in tables: the log before it may go
   std::optional<format::Epoch> epoch;
 
   std::string encode() const;

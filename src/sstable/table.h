@@ -76,7 +76,7 @@ struct TableLookup {
   std::string_view value;         // inside `block`
   cache::Block* block = nullptr;  // pinned if `pinned`, else protected by the caller's epoch guard alone
   bool pinned = false;
-  bool filtered = false;                       // absent, and it was the filter that said so
+  bool filtered = false;  // absent, and it was the filter that said so
 };
 
 // An open table. Threads: any. Readers take no lock when the block is cached.

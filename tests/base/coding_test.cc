@@ -94,8 +94,7 @@ TEST(HeadOf, OrdersAsTheStringsDo) {
     strings.push_back(s);
   }
   for (const std::string& a : strings)
-    for (const std::string& b : strings)
-      EXPECT_TRUE(head_of(a) >= head_of(b) || a < b);
+    for (const std::string& b : strings) EXPECT_TRUE(head_of(a) >= head_of(b) || a < b);
 }
 
 }  // namespace
