@@ -97,8 +97,10 @@ Status Engine::open_read_write() {
     for (format::FileNumber number = first_new; number < next_file_.load(); ++number) remove_table_file(number);
     return replayed;
   }
+  format::Epoch epoch = 0;
   {
     base::MutexLock lock(manifest_mutex_);
+    epoch = state_.epoch;
     state_.next_file = next_file_.load();
     state_.durable = state_.log_floor = log_end_.last_sequence;
     LIGHTNING_ASSIGN(manifest_,
@@ -110,7 +112,7 @@ Status Engine::open_read_write() {
   log_options.sync_mode = config_.wal_sync_mode;
   log_options.sync_interval = config_.wal_sync_interval;
   log_options.stall_timeout = config_.write_stall_timeout;
-  LIGHTNING_ASSIGN(wal_, wal::WriteAheadLog::create(env_, paths_.wal(), superblock_.store_id, state_.epoch, log_end_,
+  LIGHTNING_ASSIGN(wal_, wal::WriteAheadLog::create(env_, paths_.wal(), superblock_.store_id, epoch, log_end_,
                                                     log_options, budget_));
   LIGHTNING_TRY(wal_->remove_older_segments());
   LIGHTNING_TRY(remove_old_manifests());

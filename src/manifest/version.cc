@@ -44,14 +44,15 @@ std::uint64_t Version::tables() const {
 
 VersionPtr Version::with(const Change& change) const {
   auto next = std::make_shared<Version>(*this);
-  for (const auto& [level, number] : change.drop)
-    std::erase_if(next->levels[level],
-                  [number = number](const TablePtr& table) { return table->meta().number == number; });
+  for (const auto& [level, number] : change.drop) {
+    const auto is_dropped = [wanted = number](const TablePtr& table) { return table->meta().number == wanted; };
+    std::erase_if(next->levels[level], is_dropped);
+  }
   for (const auto& [level, table] : change.add) {
     Level& tables = next->levels[level];
-    const auto before = [level = level](const TablePtr& a, const TablePtr& b) {
-      return level == 0 ? a->meta().largest_sequence > b->meta().largest_sequence
-                        : a->meta().smallest_key < b->meta().smallest_key;
+    const auto before = [by_age = level == 0](const TablePtr& a, const TablePtr& b) {
+      return by_age ? a->meta().largest_sequence > b->meta().largest_sequence
+                    : a->meta().smallest_key < b->meta().smallest_key;
     };
     tables.insert(std::upper_bound(tables.begin(), tables.end(), table, before), table);
   }

@@ -13,7 +13,6 @@ namespace {
 
 constexpr std::size_t kLeafBytes = 16 * 1024;
 constexpr std::uint8_t kSpills = 16, kCompressionMask = 15;
-constexpr std::size_t kLeafHeaderBytes = 16;
 constexpr std::size_t kLeafEntryBytesMin = 20;  // four one-byte fields and the tag
 
 Error corrupt(std::string message) { return Error(ErrorCode::kTableCorrupt, "index: " + std::move(message)); }
