@@ -57,5 +57,6 @@ elseif(LIGHTNING_SANITIZE STREQUAL "thread")
   target_compile_options(lightning_flags INTERFACE -fsanitize=thread)
   target_link_options(lightning_flags INTERFACE -fsanitize=thread)
 endif()
-# Lock order and ownership are checked everywhere but in release builds.
-target_compile_definitions(lightning_flags INTERFACE $<$<NOT:$<CONFIG:Release>>:LIGHTNING_CHECK_LOCKS=1>)
+# Lock order and ownership are checked, and tests may plant bugs (base/planted_bug.h), everywhere but in release builds.
+target_compile_definitions(lightning_flags INTERFACE
+  $<$<NOT:$<CONFIG:Release>>:LIGHTNING_CHECK_LOCKS=1> $<$<NOT:$<CONFIG:Release>>:LIGHTNING_PLANTED_BUGS=1>)

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/planted_bug.h"
 #include "format/entry.h"
 
 namespace lightning::compaction {
@@ -18,7 +19,8 @@ class Retention {
  public:
   // `snapshots`: live ones, ascending, ending with the newest visible sequence when the job began.
   Retention(std::vector<Sequence> snapshots, bool bottommost)
-      : snapshots_(std::move(snapshots)), bottommost_(bottommost) {}
+      : snapshots_(std::move(snapshots)),
+        bottommost_(bottommost || base::planted(base::PlantedBug::kDropAllTombstones)) {}
 
   bool keep(const format::Entry& entry) {
     const bool same_key = has_key_ && entry.key == key_;

@@ -1,6 +1,7 @@
 // Background work: memtables become tables, tables are merged, and every change of the version goes through install().
 #include <algorithm>
 
+#include "base/planted_bug.h"
 #include "engine/engine.h"
 #include "format/merging_iterator.h"
 
@@ -89,7 +90,7 @@ Status Engine::flush_sealed(Tree& tree) {
     LIGHTNING_TRY(env_.files.sync_directory(paths_.tables()));
     // The tables may hold writes that the log has not made durable yet. They must not outlive a power cut that the
     // log's earlier records do not survive: what survives is a prefix.
-    if (auto synced = wal_->sync(); !synced) {
+    if (auto synced = base::planted(base::PlantedBug::kFlushAheadOfLog) ? Status() : wal_->sync(); !synced) {
       fail_writes(synced.error());
       return synced;
     }
@@ -399,6 +400,7 @@ Status Engine::install(Tree& tree, manifest::VersionEdit edit, const manifest::V
     if (!view->active.table->empty()) floor = std::min(floor, view->active.after);
   }
   Status rolled;
+  if (base::planted(base::PlantedBug::kReleaseLogTooEarly)) floor = wal_->last_completed();
   {
     base::MutexLock lock(manifest_mutex_);
     if (tree.dropped.load()) return Error(ErrorCode::kCancelled, "the keyspace was dropped");

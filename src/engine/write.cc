@@ -1,6 +1,7 @@
 // The commit pipeline: the one place where a write becomes logged, applied, durable, visible and acknowledged.
 #include <algorithm>
 
+#include "base/planted_bug.h"
 #include "engine/engine.h"
 #include "format/batch.h"
 
@@ -80,6 +81,8 @@ Result<Sequence> Engine::commit(std::string_view payload, std::uint32_t operatio
     fullest = apply(ticket.first_sequence);
     wal_->complete(ticket);
   }
+  if (base::planted(base::PlantedBug::kPublishBeforeSync)) publish(ticket.last_sequence);
+  if (base::planted(base::PlantedBug::kAcknowledgeBeforeSync)) ticket.sync = false, ticket.sync_barrier = 0;
   if (auto durable = wal_->wait_durable(ticket); !durable) [[unlikely]] {
     fail_writes(durable.error());
     return std::move(durable).error();

@@ -1,0 +1,31 @@
+// Bugs on purpose, to show that the tests would find them. A release build has none: planted() is constantly false
+// there.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace lightning::base {
+
+enum class PlantedBug : std::uint8_t {
+  kNone,
+  kAcknowledgeBeforeSync,  // a Sync write returns before its sync
+  kPublishBeforeSync,      // readers see a Sync write before its sync
+  kReleaseLogTooEarly,     // the log lets go of what is only in memory
+  kDropAllTombstones,      // every merge drops tombstones, whatever lies below
+  kIgnoreLogChecksums,     // replay believes every payload
+  kFlushAheadOfLog,        // tables become durable before the log that they came from
+};
+
+#ifdef LIGHTNING_PLANTED_BUGS
+inline constexpr bool kPlantedBugs = true;
+inline std::atomic<PlantedBug> planted_bug{PlantedBug::kNone};
+inline void plant(PlantedBug bug) { planted_bug.store(bug, std::memory_order_relaxed); }
+inline bool planted(PlantedBug bug) { return planted_bug.load(std::memory_order_relaxed) == bug; }
+#else
+inline constexpr bool kPlantedBugs = false;
+inline void plant(PlantedBug) {}
+constexpr bool planted(PlantedBug) { return false; }
+#endif
+
+}  // namespace lightning::base

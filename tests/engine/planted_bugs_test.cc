@@ -1,0 +1,66 @@
+// A simulation that finds nothing proves nothing: each bug planted here must be found within a bounded number of seeds.
+#include <gtest/gtest.h>
+
+#include "base/planted_bug.h"
+#include "sim/crash_run.h"
+#include "support/child_process.h"
+
+namespace lightning::sim {
+namespace {
+
+constexpr std::uint64_t kSeedsMax = 300;
+
+// In a child, since killed worlds do not give back their memory.
+bool finds(const Planted& planted, base::PlantedBug bug = base::PlantedBug::kNone) {
+  return testing_support::passes_in_child([&] {
+    base::plant(bug);
+    for (std::uint64_t seed = 1; seed <= kSeedsMax; ++seed) {
+      const RunResult result = run_seed(seed, planted);
+      if (result.failure.empty()) continue;
+      std::printf("found by seed %llu: %s\n", static_cast<unsigned long long>(seed), result.failure.c_str());
+      return;
+    }
+    ADD_FAILURE() << "not found by " << kSeedsMax << " seeds";
+  });
+}
+
+bool finds_ignored_syncs_of(env::FileClass file_class) { return finds({.ignored_syncs = {file_class}}); }
+
+TEST(TheSimulationFinds, LogSyncsThatDoNothing) { EXPECT_TRUE(finds_ignored_syncs_of(env::FileClass::kLog)); }
+TEST(TheSimulationFinds, TableSyncsThatDoNothing) { EXPECT_TRUE(finds_ignored_syncs_of(env::FileClass::kTable)); }
+TEST(TheSimulationFinds, ManifestSyncsThatDoNothing) { EXPECT_TRUE(finds_ignored_syncs_of(env::FileClass::kManifest)); }
+TEST(TheSimulationFinds, SuperblockSyncsThatDoNothing) {
+  EXPECT_TRUE(finds_ignored_syncs_of(env::FileClass::kSuperblock));
+}
+TEST(TheSimulationFinds, DirectorySyncsThatDoNothing) { EXPECT_TRUE(finds({.ignore_directory_syncs = true})); }
+
+class TheSimulationFindsBugsOfTheEngine : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!base::kPlantedBugs) GTEST_SKIP() << "release builds have no place for bugs";
+  }
+};
+
+TEST_F(TheSimulationFindsBugsOfTheEngine, AcknowledgingBeforeTheSync) {
+  EXPECT_TRUE(finds({}, base::PlantedBug::kAcknowledgeBeforeSync));
+}
+TEST_F(TheSimulationFindsBugsOfTheEngine, PublishingBeforeTheSync) {
+  EXPECT_TRUE(finds({}, base::PlantedBug::kPublishBeforeSync));
+}
+TEST_F(TheSimulationFindsBugsOfTheEngine, ReleasingLogThatIsInNoTable) {
+  EXPECT_TRUE(finds({}, base::PlantedBug::kReleaseLogTooEarly));
+}
+TEST_F(TheSimulationFindsBugsOfTheEngine, DroppingTombstonesThatHideSomething) {
+  EXPECT_TRUE(finds({}, base::PlantedBug::kDropAllTombstones));
+}
+TEST_F(TheSimulationFindsBugsOfTheEngine, ReplayingRecordsUnchecked) {
+  EXPECT_TRUE(finds({}, base::PlantedBug::kIgnoreLogChecksums));
+}
+TEST_F(TheSimulationFindsBugsOfTheEngine, FlushingTablesAheadOfTheLog) {
+  EXPECT_TRUE(finds({}, base::PlantedBug::kFlushAheadOfLog));
+}
+
+TEST(TheSimulation, FindsNothingWhereNothingIsPlanted) { EXPECT_FALSE(finds({})); }
+
+}  // namespace
+}  // namespace lightning::sim
