@@ -26,8 +26,8 @@ struct InspectOptions {
   bool entries = false;  // tables: every entry, too
 };
 
-// Gives the facts of `path` in file order; `visit` returns false to stop.
-// A table is found and verified through the manifest of the database directory that it lies in.
+// Gives the facts of `path`, records and entries in file order, those of a whole log segment at the end; `visit`
+// returns false to stop. A table is found and verified through the manifest of the database directory that it lies in.
 // Errors: kInvalidArgument (no file of that kind by its name), kIo, kPermissionDenied, and what its reader says about
 // damage.
 Status inspect_file(FileKind kind, const std::string& path, const InspectOptions& options,

@@ -4,6 +4,12 @@
 
 namespace lightning::cli {
 
+namespace {
+
+constexpr std::uint64_t kSmallSegmentBytes = 1 << 20;
+
+}  // namespace
+
 Result<LoadedConfig> Context::load() {
   LIGHTNING_ASSIGN(LoadedConfig loaded, load_config(options.config));
   if (!warned_)
@@ -24,9 +30,11 @@ Result<Database> Context::open_for_reading() {
   return Database::open_read_only(loaded.path, loaded.config);
 }
 
-Result<Database> Context::open_for_writing(bool create_if_missing) {
+Result<Database> Context::open_for_writing(Writing writing, bool create_if_missing) {
   LIGHTNING_ASSIGN(LoadedConfig loaded, load_with_path());
   loaded.config.create_if_missing &= create_if_missing;
+  if (writing == Writing::kOneOperation && loaded.config.wal_segment_bytes == 0)
+    loaded.config.wal_segment_bytes = kSmallSegmentBytes;
   return Database::open(loaded.path, loaded.config);
 }
 

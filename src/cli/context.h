@@ -32,7 +32,9 @@ class Context {
   Result<LoadedConfig> load();
   // Never creates anything and works beside a writer in another process.
   Result<Database> open_for_reading();
-  Result<Database> open_for_writing(bool create_if_missing);
+  // kOneOperation: if nobody says otherwise, with the smallest log segments, which are allocated in no time.
+  enum class Writing : std::uint8_t { kOneOperation, kManyOperations };
+  Result<Database> open_for_writing(Writing writing, bool create_if_missing);
   // The one named by --keyspace.
   Result<Keyspace> keyspace(const Database& db) const;
   Result<Keyspace> keyspace_to_write(Database& db) const;  // made if it is new

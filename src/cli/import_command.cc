@@ -80,7 +80,7 @@ class Import {
       : context_(context), skip_(options.on_error == "skip"), progress_(mode, context.options.json, "imported") {}
 
   CommandResult run(Input& input, RecordReader& reader) {
-    LIGHTNING_ASSIGN(Database db, context_.open_for_writing(true));
+    LIGHTNING_ASSIGN(Database db, context_.open_for_writing(Context::Writing::kManyOperations, true));
     LIGHTNING_ASSIGN(const Keyspace keyspace, context_.keyspace_to_write(db));
     BatchImporter importer(db, keyspace);
     const Status copied = copy(input, reader, importer);

@@ -36,7 +36,7 @@ CommandResult put(Context& context, const PutOptions& options, bool has_value) {
   if (has_value == !options.value_file.empty()) return context.usage_error("give either a value or --value-file FILE");
   LIGHTNING_ASSIGN(const std::string key, parse_bytes(options.key));
   LIGHTNING_ASSIGN(const std::string value, has_value ? parse_bytes(options.value) : read_whole(options.value_file));
-  LIGHTNING_ASSIGN(Database db, context.open_for_writing(true));
+  LIGHTNING_ASSIGN(Database db, context.open_for_writing(Context::Writing::kOneOperation, true));
   LIGHTNING_ASSIGN(const Keyspace keyspace, context.keyspace_to_write(db));
   LIGHTNING_TRY(db.put(keyspace, key, value, write_options(options.sync)));
   LIGHTNING_TRY(db.close());  // durable in every mode
@@ -79,7 +79,7 @@ struct DeleteOptions {
 
 CommandResult erase(Context& context, const DeleteOptions& options) {
   LIGHTNING_ASSIGN(const std::string key, parse_bytes(options.key));
-  LIGHTNING_ASSIGN(Database db, context.open_for_writing(false));
+  LIGHTNING_ASSIGN(Database db, context.open_for_writing(Context::Writing::kOneOperation, false));
   LIGHTNING_ASSIGN(const Keyspace keyspace, context.keyspace(db));
   LIGHTNING_TRY(db.erase(keyspace, key, write_options(options.sync)));
   LIGHTNING_TRY(db.close());

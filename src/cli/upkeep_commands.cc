@@ -56,7 +56,7 @@ CommandResult check(Context& context, bool quick) {
 
 CommandResult compact(Context& context, const RangeOptions& range) {
   LIGHTNING_ASSIGN(const IterateOptions bounds, iterate_options(range));
-  LIGHTNING_ASSIGN(Database db, context.open_for_writing(false));
+  LIGHTNING_ASSIGN(Database db, context.open_for_writing(Context::Writing::kManyOperations, false));
   std::vector<std::string> names = db.keyspaces();
   if (!context.options.keyspace.empty()) names = {context.options.keyspace};
   LIGHTNING_TRY(db.flush());
