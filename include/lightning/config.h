@@ -85,10 +85,6 @@ struct LightningDbConfig {
   // Longest time a write may wait for background work before it fails with kStalled. 0 = no limit.
   std::chrono::milliseconds write_stall_timeout{60'000};
 
-  // --- limits -------------------------------------------------------------------------------------
-  // File handles the database may keep open. 0 = half of RLIMIT_NOFILE. Range 16 .. 10,000,000.
-  std::uint32_t open_files_max = 0;
-
   // --- behaviour ----------------------------------------------------------------------------------
   bool create_if_missing = true;
   bool error_if_exists = false;

@@ -87,7 +87,6 @@ LightningDbConfig LightningDbConfig::low_memory() {
   config.wal_segment_bytes = 8ull << 20;
   config.table_bytes = 16ull << 20;
   config.compaction_threads = 1;
-  config.open_files_max = 256;
   return config;
 }
 

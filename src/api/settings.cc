@@ -130,8 +130,6 @@ constexpr Setting kSettings[] = {
                                           "background writing per second"),
     duration<&C::write_stall_timeout>("write_stall_timeout", 1, 24 * 3'600'000, "unlimited",
                                       "longest time a write may wait for background work before it fails"),
-    count<&C::open_files_max>("open_files_max", 16, 10'000'000, "auto",
-                              "file handles the database may keep open; auto: half of the process limit"),
     flag<&C::create_if_missing>("create_if_missing", "opening a directory without a database makes one"),
     flag<&C::error_if_exists>("error_if_exists", "opening an existing database is an error"),
     flag<&C::enable_statistics>("enable_statistics", "measure latencies; counters are always kept"),

@@ -98,6 +98,7 @@ Result<Keyspace> Engine::add_tree(std::string_view name) {
 Status Engine::drop_keyspace(std::string_view name) {
   LIGHTNING_TRY(check_writable());
   if (name == kDefaultKeyspaceName) return Error(ErrorCode::kInvalidArgument, "the default keyspace cannot be dropped");
+  LIGHTNING_TRY(sync());  // the drop is durable at once: writes that came before it must not be lost behind it
   auto taken = take_tree(name);
   if (!taken) {
     if (taken.error().category() != ErrorCategory::kCallerFault) background_failed(taken.error());

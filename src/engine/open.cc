@@ -27,9 +27,6 @@ LightningDbConfig resolve(LightningDbConfig config) {
     config.wal_bytes_max = std::max(8 * config.wal_segment_bytes, config.memtables_max * config.memtable_bytes);
   if (config.flush_threads == 0) config.flush_threads = 1;
   if (config.compaction_threads == 0) config.compaction_threads = std::clamp(machine.cores - 1, 1u, 8u);
-  if (config.open_files_max == 0)
-    config.open_files_max =
-        static_cast<std::uint32_t>(std::clamp<std::uint64_t>(machine.open_files_max / 2, 16, 10'000'000));
   return config;
 }
 
