@@ -183,7 +183,8 @@ class Database {
   // --- upkeep ----------------------------------------------------------------------------------------------
   // Writes the memtables to tables and waits; durable on return.
   Status flush();
-  // Rewrites the range until it lies in one level, dropping what no snapshot can see; waits.
+  // Brings what was written to the range before the call into one level, dropping on the way what no snapshot can see;
+  // waits. What already lies in one level and holds no tombstones is left as it is.
   Status compact_range(const KeyRange& range = {});
   Status compact_range(const Keyspace& keyspace, const KeyRange& range = {});
   // Waits until no flush or compaction is running or due. Errors: kReadOnlyMode if background work has failed.

@@ -132,7 +132,8 @@ std::optional<Plan> pick(const Version& version, const PickOptions& options) {
 }
 
 std::optional<Plan> pick_range(const Version& version, const PickOptions& options,
-                               std::optional<std::string_view> start, std::optional<std::string_view> end) {
+                               std::optional<std::string_view> start, std::optional<std::string_view> end,
+                               Sequence through) {
   const auto in_range = [&](const TablePtr& table) {
     return (!start || table->meta().largest_key >= *start) && (!end || table->meta().smallest_key < *end);
   };
@@ -142,7 +143,10 @@ std::optional<Plan> pick_range(const Version& version, const PickOptions& option
     return tables;
   };
   const std::uint32_t base = targets(version, options).base_level;
-  if (!tables_in_range(0).empty())  // all of level 0: its runs overlap, and the order of ages must be kept
+  const std::vector<TablePtr> runs = tables_in_range(0);
+  if (std::any_of(runs.begin(), runs.end(), [&](const TablePtr& run) {
+        return run->meta().smallest_sequence <= through;
+      }))  // all of level 0: its runs overlap, and the order of ages must be kept
     return complete(
         version,
         Plan{.input_level = 0, .output_level = base, .inputs = version.levels[0], .overlapped = {}, .score = 1});

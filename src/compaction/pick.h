@@ -43,10 +43,12 @@ LevelTargets targets(const manifest::Version& version, const PickOptions& option
 // The most urgent compaction whose tables are all free, or none. Urgent: score >= 1.
 std::optional<Plan> pick(const manifest::Version& version, const PickOptions& options);
 
-// For compact_range: the next step that brings [start, end) one level down; none when all of it lies in one level
-// (and holds no tombstones, or is as clean as it gets). Bounds empty = open.
+// For compact_range: the next step that brings [start, end) one level down; none when all of it lies in one level and
+// holds no tombstones, or is as clean as it gets. Bounds empty = open. Runs of level 0 that hold only writes after
+// `through` are no reason for a step: so the steps come to an end beside a writer.
 std::optional<Plan> pick_range(const manifest::Version& version, const PickOptions& options,
-                               std::optional<std::string_view> start, std::optional<std::string_view> end);
+                               std::optional<std::string_view> start, std::optional<std::string_view> end,
+                               Sequence through = format::kSequenceMax);
 
 // Bytes that wait to be compacted: what level 0 and overfull levels hold beyond their targets.
 std::uint64_t debt_bytes(const manifest::Version& version, const PickOptions& options);

@@ -33,6 +33,7 @@ Status Engine::compact_range(const Keyspace& keyspace, const KeyRange& range) {
     return Error(ErrorCode::kInvertedRange, "the range to compact ends before it starts");
   LIGHTNING_TRY(tree_of(keyspace));
   const TreePtr tree = keyspace.tree_;
+  const Sequence through = visible();
   LIGHTNING_TRY(flush());
   const auto bound = [](const std::optional<std::string>& key) {
     return key ? std::optional<std::string_view>(*key) : std::nullopt;
@@ -43,7 +44,8 @@ Status Engine::compact_range(const Keyspace& keyspace, const KeyRange& range) {
     bool busy = false;
     {
       base::MutexLock lock(compaction_mutex_);
-      plan = compaction::pick_range(*tree->pin_view()->version, pick_options(), bound(range.start), bound(range.end));
+      plan = compaction::pick_range(*tree->pin_view()->version, pick_options(), bound(range.start), bound(range.end),
+                                    through);
       if (plan && overlaps_running(*tree, *plan)) plan.reset();
       for (const RunningCompaction& running : compactions_) busy = busy || running.tree == tree.get();
       if (plan) begin_compaction(*tree, *plan);

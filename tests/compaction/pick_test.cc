@@ -10,8 +10,8 @@ class Pick : public Tables {
  protected:
   std::string pick_from(const std::string& text) { return text_of(pick(version(text), options_)); }
   std::string pick_range_from(const std::string& text, std::optional<std::string_view> start = {},
-                              std::optional<std::string_view> end = {}) {
-    return text_of(pick_range(version(text), options_, start, end));
+                              std::optional<std::string_view> end = {}, Sequence through = format::kSequenceMax) {
+    return text_of(pick_range(version(text), options_, start, end, through));
   }
   PickOptions options_{.level0_trigger = 2, .size_multiplier = 10, .base_bytes = 16 << 10};
 };
@@ -86,6 +86,12 @@ TEST_F(Pick, OfARangeGoesOnUntilTheRangeLiesInOneLevel) {
   EXPECT_EQ(pick_range_from("L6: 4[a..b] 5[d..e]"), "nothing");
   EXPECT_EQ(pick_range_from("L5: 1[a..c]\nL6: 4[a..b]", "x"), "nothing");
   EXPECT_EQ(pick_range_from("L5: 1[c..d]\nL6: 4[c..d]", {}, "c"), "nothing") << "the end is not part of the range";
+}
+
+TEST_F(Pick, OfARangeEndsBesideAWriter) {
+  constexpr Sequence kFirstRun = 1'000'000;  // of the run that stands first; those behind it are older
+  EXPECT_EQ(pick_range_from("L0: 9[a..c]\nL6: 4[a..b]", {}, {}, kFirstRun), "L0 {9} + L6 {4} -> L6 bottommost");
+  EXPECT_EQ(pick_range_from("L0: 9[a..c]\nL6: 4[a..b]", {}, {}, kFirstRun - 1), "nothing");
 }
 
 TEST_F(Pick, OfARangeTakesTombstonesToTheBottom) {
