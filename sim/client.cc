@@ -531,7 +531,7 @@ void Client::step() {
     check_refusals();
   } else if (what < 97) {
     fine(db_.wait_for_background_work(), "wait_for_background_work");
-  } else {
+  } else if (base::in_simulation()) {
     base::sleep_for(std::chrono::milliseconds(dice_.below(3) == 0 ? 150 : 1));
   }
 }

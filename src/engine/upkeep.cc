@@ -208,6 +208,8 @@ Statistics Engine::stats() {
   stats.batches = count(Counter::kBatches);
   stats.seeks = count(Counter::kSeeks);
   stats.scanned_entries = count(Counter::kScannedEntries);
+  stats.filter_checks = count(Counter::kFilterChecks);
+  stats.filter_negatives = count(Counter::kFilterNegatives);
   stats.bytes_written_by_user = count(Counter::kUserBytesWritten);
   stats.bytes_read_by_user = count(Counter::kUserBytesRead);
   const auto read = [](const std::atomic<std::uint64_t>& value) { return value.load(std::memory_order_relaxed); };
