@@ -34,31 +34,29 @@ TEST(TheSimulationFinds, SuperblockSyncsThatDoNothing) {
 }
 TEST(TheSimulationFinds, DirectorySyncsThatDoNothing) { EXPECT_TRUE(finds({.ignore_directory_syncs = true})); }
 
-class TheSimulationFindsBugsOfTheEngine : public testing::Test {
- protected:
-  void SetUp() override {
-    if (!base::kPlantedBugs) GTEST_SKIP() << "release builds have no place for bugs";
-  }
-};
+// Only builds with planted bugs have these: a release build has no place for the bugs.
+#if defined(LIGHTNING_PLANTED_BUGS)
 
-TEST_F(TheSimulationFindsBugsOfTheEngine, AcknowledgingBeforeTheSync) {
+TEST(TheSimulationFindsBugsOfTheEngine, AcknowledgingBeforeTheSync) {
   EXPECT_TRUE(finds({}, base::PlantedBug::kAcknowledgeBeforeSync));
 }
-TEST_F(TheSimulationFindsBugsOfTheEngine, PublishingBeforeTheSync) {
+TEST(TheSimulationFindsBugsOfTheEngine, PublishingBeforeTheSync) {
   EXPECT_TRUE(finds({}, base::PlantedBug::kPublishBeforeSync));
 }
-TEST_F(TheSimulationFindsBugsOfTheEngine, ReleasingLogThatIsInNoTable) {
+TEST(TheSimulationFindsBugsOfTheEngine, ReleasingLogThatIsInNoTable) {
   EXPECT_TRUE(finds({}, base::PlantedBug::kReleaseLogTooEarly));
 }
-TEST_F(TheSimulationFindsBugsOfTheEngine, DroppingTombstonesThatHideSomething) {
+TEST(TheSimulationFindsBugsOfTheEngine, DroppingTombstonesThatHideSomething) {
   EXPECT_TRUE(finds({}, base::PlantedBug::kDropAllTombstones));
 }
-TEST_F(TheSimulationFindsBugsOfTheEngine, ReplayingRecordsUnchecked) {
+TEST(TheSimulationFindsBugsOfTheEngine, ReplayingRecordsUnchecked) {
   EXPECT_TRUE(finds({}, base::PlantedBug::kIgnoreLogChecksums));
 }
-TEST_F(TheSimulationFindsBugsOfTheEngine, FlushingTablesAheadOfTheLog) {
+TEST(TheSimulationFindsBugsOfTheEngine, FlushingTablesAheadOfTheLog) {
   EXPECT_TRUE(finds({}, base::PlantedBug::kFlushAheadOfLog));
 }
+
+#endif
 
 TEST(TheSimulation, FindsNothingWhereNothingIsPlanted) { EXPECT_FALSE(finds({})); }
 
