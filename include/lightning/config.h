@@ -85,6 +85,20 @@ struct LightningDbConfig {
   // Longest time a write may wait for background work before it fails with kStalled. 0 = no limit.
   std::chrono::milliseconds write_stall_timeout{60'000};
 
+  // --- transactions -------------------------------------------------------------------------------
+  // Transactions active at one time; begin() fails with kTooManyTransactions beyond. Range 1 .. 1,000,000.
+  std::uint32_t max_active_transactions = 1000;
+  // Longest time between two calls of a transaction before it is rolled back. 0 = no limit. Range 1 ms .. 24 h.
+  std::chrono::milliseconds transaction_idle_timeout{300'000};
+  // Longest time from begin() to commit() before it is rolled back. 0 = no limit. Range 1 ms .. 24 h.
+  std::chrono::milliseconds transaction_timeout{0};
+  // Longest wait for a lock of another transaction. 0 = fail at once. Range 1 ms .. 24 h.
+  std::chrono::milliseconds lock_timeout{5'000};
+  // Whether waits that would never end are found at once (kDeadlock); else they end by lock_timeout.
+  bool enable_deadlock_detection = true;
+  // Memory of one transaction: its writes, and at kSerializable what it read. Bytes; range 64 KiB .. 1 GiB.
+  std::uint64_t transaction_memory_bytes = 64ull << 20;
+
   // --- behaviour ----------------------------------------------------------------------------------
   bool create_if_missing = true;
   bool error_if_exists = false;

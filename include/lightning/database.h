@@ -20,8 +20,10 @@
 #include "lightning/iterator.h"
 #include "lightning/result.h"
 #include "lightning/statistics.h"
+#include "lightning/transaction.h"
 #include "lightning/types.h"
 #include "lightning/write_batch.h"
+#include "lightning/write_options.h"
 
 namespace lightning {
 
@@ -30,13 +32,6 @@ class Engine;
 class Tree;
 class PinnedBlock;
 }  // namespace engine
-
-// When a single write is on disk. kDefault follows config.wal_sync_mode; the others may only be asked for by name.
-enum class Durability : std::uint8_t { kDefault, kAsync, kSync };
-
-struct WriteOptions {
-  Durability durability = Durability::kDefault;
-};
 
 struct ReadOptions {
   const class Snapshot* snapshot = nullptr;  // null: the newest visible write
@@ -102,6 +97,13 @@ struct KeyRange {
   std::optional<std::string> end = {};    // exclusive; none: after the last key
 };
 
+// What a conditional write answers.
+struct ConditionalResult {
+  bool applied = false;
+  std::optional<std::string> current = {};  // if not applied: the value that was found instead; none: absent
+  Sequence sequence = 0;                    // if applied: of the write
+};
+
 // One finding of check(): what does not hold, and where.
 struct CheckFinding {
   Error error;
@@ -162,6 +164,37 @@ class Database {
   // Everything acknowledged before this call is on disk when it returns.
   Status sync();
 
+  // --- conditional writes: read, compare and write as one step -------------------------------------------------
+  // Beside any other writer, and cheaper than a transaction. A key that a pessimistic transaction has locked is waited
+  // for (config.lock_timeout, then kLockTimeout; kDeadlock if that would never end).
+  // Writes `value` if the key is absent.
+  Result<ConditionalResult> put_if_absent(const Keyspace& keyspace, std::string_view key, std::string_view value,
+                                          const WriteOptions& options = {});
+  Result<ConditionalResult> put_if_absent(std::string_view key, std::string_view value,
+                                          const WriteOptions& options = {});
+  // Writes `desired` (none: erases) if the key's value is `expected` (none: if it is absent).
+  Result<ConditionalResult> compare_and_set(const Keyspace& keyspace, std::string_view key,
+                                            std::optional<std::string_view> expected,
+                                            std::optional<std::string_view> desired, const WriteOptions& options = {});
+  Result<ConditionalResult> compare_and_set(std::string_view key, std::optional<std::string_view> expected,
+                                            std::optional<std::string_view> desired, const WriteOptions& options = {});
+
+  // --- transactions (transaction.h) ----------------------------------------------------------------------------
+  // Once the first one has begun, plain writes take part in keeping them apart, which costs them some nanoseconds.
+  // Errors: kTooManyTransactions (config.max_active_transactions), kClosed; kReadOnlyDatabase unless options.read_only.
+  Result<Transaction> begin();
+  Result<Transaction> begin(const TransactionOptions& options);
+  // Runs `body` in a transaction and commits it. If either fails with an error of category kRetryable and outcome
+  // kNotApplied, it is rolled back and tried again from the start, at most retries.retries times; then, or after any
+  // other error, that error is returned, and nothing was applied unless its outcome() says otherwise. If `body` itself
+  // rolls back, that is the end, without an error. `body` may run several times: what it does outside its transaction
+  // it does each time. An exception that it throws rolls back and passes through.
+  Status run_transaction(const std::function<Status(Transaction&)>& body);
+  Status run_transaction(const std::function<Status(Transaction&)>& body, const TransactionOptions& options,
+                         const RetryOptions& retries = {});
+  // Those that are active, oldest first.
+  std::vector<TransactionInfo> transactions() const;
+
   // --- reads -----------------------------------------------------------------------------------------------
   // Absence is an answer, not an error.
   Result<std::optional<std::string>> get(std::string_view key, const ReadOptions& options = {}) const;
@@ -179,6 +212,9 @@ class Database {
   Iterator iterate(const IterateOptions& options = {}) const;
   Iterator iterate(const Keyspace& keyspace, const IterateOptions& options = {}) const;
   Snapshot snapshot() const;
+  Snapshot snapshot(std::string_view owner) const;  // named in snapshots()
+  // All live ones, those of transactions too, oldest first.
+  std::vector<SnapshotInfo> snapshots() const;
 
   // --- upkeep ----------------------------------------------------------------------------------------------
   // Writes the memtables to tables and waits; durable on return.

@@ -37,19 +37,28 @@ enum class ErrorCode : std::uint16_t {
   kConfigInvalid = 1008,     // unknown setting, wrong type or range; or it contradicts the stored settings
   kKeyspaceNotFound = 1009,
   kKeyspaceExists = 1010,
-  kDatabaseNotFound = 1011,  // no database at this path, and it was not to be created
-  kDatabaseExists = 1012,    // a database is there and was to be new
-  kNotADatabase = 1013,      // a non-empty directory, or a file, that is not a Lightning DB store
-  kNotSupported = 1014,      // this build lacks the feature (names the build option)
-  kInputMalformed = 1015,    // import data that cannot be parsed (names the line or offset)
-  kClosed = 1016,            // call on a handle whose database was closed
-  kKeyNotFound = 1017,       // only where absence is an error, as on the command line
+  kDatabaseNotFound = 1011,     // no database at this path, and it was not to be created
+  kDatabaseExists = 1012,       // a database is there and was to be new
+  kNotADatabase = 1013,         // a non-empty directory, or a file, that is not a Lightning DB store
+  kNotSupported = 1014,         // this build lacks the feature (names the build option)
+  kInputMalformed = 1015,       // import data that cannot be parsed (names the line or offset)
+  kClosed = 1016,               // call on a handle whose database was closed
+  kKeyNotFound = 1017,          // only where absence is an error, as on the command line
+  kTransactionEnded = 1018,     // call on a transaction that was committed or rolled back
+  kTransactionTooLarge = 1019,  // a transaction's writes need more than config.transaction_memory_bytes
+  kReadOnlyTransaction = 1020,  // write in a transaction that was begun read-only
   // 2xxx: retryable
   kLockHeld = 2001,   // another process has the database open for writing
   kBusy = 2002,       // a limit on concurrent work is reached
   kStalled = 2003,    // the write waited longer than write_stall_timeout for background work
   kCancelled = 2004,  // the task was cancelled by its owner or by close
   kRecoveryInterrupted = 2005,
+  kConflict = 2006,             // another transaction changed what this one relies on (names key and transaction)
+  kDeadlock = 2007,             // transactions wait for each other's locks (names the cycle)
+  kLockTimeout = 2008,          // another transaction kept a key locked longer than lock_timeout (names key and owner)
+  kTransactionExpired = 2009,   // idle_timeout or total_timeout has passed
+  kTooManyTransactions = 2010,  // max_active_transactions are active
+  kSnapshotTooOld = 2011,       // the snapshot was let go because it had grown too old
   // 3xxx: recoverable
   kIo = 3001,       // the operating system refused a read, write or metadata call
   kNoSpace = 3002,  // disk or quota full

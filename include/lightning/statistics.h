@@ -45,6 +45,16 @@ struct MemoryStatistics {  // bytes by owner
   std::uint64_t budget = 0, blocks = 0, filters_and_indexes = 0, memtables = 0, log_buffers = 0, pinned_blocks = 0;
 };
 
+struct TransactionStatistics {                              // counters since open
+  std::uint64_t begun = 0, committed = 0, rolled_back = 0;  // rolled_back: for whatever reason, those below too
+  std::uint64_t conflicts = 0;                              // ended by kConflict
+  std::uint64_t deadlocks = 0, lock_timeouts = 0, expired = 0, refused = 0;  // refused: kTooManyTransactions
+  std::uint64_t lock_waits = 0, lock_wait_us = 0;  // calls that waited for a lock, and how long in all
+  std::uint64_t retries = 0;                       // by run_transaction
+  std::uint64_t active = 0, locked_keys = 0;       // now
+  double conflict_rate = 0;                        // conflicts and deadlocks per transaction that has ended, 0..1
+};
+
 struct Statistics {
   // Counters since open.
   std::uint64_t gets = 0, get_hits = 0, multi_gets = 0, puts = 0, erases = 0, batches = 0, seeks = 0,
@@ -62,6 +72,7 @@ struct Statistics {
   StallStatistics stalls;
   MemoryStatistics memory;
   LossWindow loss_window;
+  TransactionStatistics transactions;
   std::vector<KeyspaceStatistics> keyspaces;
   Sequence last_sequence = 0;
   std::uint64_t live_snapshots = 0;

@@ -42,6 +42,17 @@ ExitCode exit_code_of(ErrorCode code) {
     case ErrorCode::kReadOnlyMode:
       return ExitCode::kDatabase;
 
+    case ErrorCode::kTransactionEnded:
+    case ErrorCode::kTransactionTooLarge:
+    case ErrorCode::kReadOnlyTransaction:
+    case ErrorCode::kConflict:
+    case ErrorCode::kDeadlock:
+    case ErrorCode::kLockTimeout:
+    case ErrorCode::kTransactionExpired:
+    case ErrorCode::kTooManyTransactions:
+    case ErrorCode::kSnapshotTooOld:
+      return ExitCode::kTransaction;
+
     case ErrorCode::kIo:
     case ErrorCode::kNoSpace:
     case ErrorCode::kStorageUnavailable:

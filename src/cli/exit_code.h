@@ -17,7 +17,7 @@ enum class ExitCode : std::uint8_t {
   kPermission = 6,
   kIo = 7,           // disk, full disk, missing files
   kDatabase = 8,     // in use by another process, wrong version, not a database, stopped
-  kTransaction = 9,  // conflicts; no command of this version begins a transaction
+  kTransaction = 9,  // conflicts, deadlocks, time limits of transactions
   kIntegrity = 10,   // damage found
   kKeyNotFound = 12,
   kInternal = 99,  // a defect of the program
