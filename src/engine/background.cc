@@ -14,7 +14,7 @@ bool Engine::seal(Tree& tree, std::uint64_t bytes) {
     const WriteGate::Closure closed(gate_);
     // Several writers may have found it full; the first was here before us.
     if (tree.dropped.load() || tree.active().memory_bytes() < bytes) return false;
-    if (!tree.seal(wal_->last_reserved())) return false;
+    if (!tree.seal(wal_->position())) return false;
   }
   cache_->trim();  // the sealed memtable keeps its memory, the next one takes more
   update_pressure();
@@ -77,7 +77,7 @@ void Engine::run_flush(const TreePtr& tree) {
 Status Engine::flush_sealed(Tree& tree) {
   const PinnedView view = tree.pin_view();
   if (view->sealed.empty() || tree.dropped.load() || writes_stopped_.load()) return {};
-  const Sequence through = view->sealed.front().last;  // newest first
+  const wal::LogPosition through = view->sealed.front().end();  // newest first
   std::vector<std::unique_ptr<format::EntryIterator>> sources;
   for (const MemTableSpan& span : view->sealed) sources.push_back(span.table->iterator());
   const auto input = format::merge(std::move(sources));
@@ -103,8 +103,9 @@ Status Engine::flush_sealed(Tree& tree) {
       edit.add_tables.push_back({tree.id, 0, meta});
       bytes += meta.file_bytes;
     }
-    edit.flushed.push_back({tree.id, through});
-    LIGHTNING_TRY(install(tree, std::move(edit), change, through));
+    edit.flushed.push_back({tree.id, through.last_sequence});
+    edit.log_anchor = through;  // durable, and behind every floor before
+    LIGHTNING_TRY(install(tree, std::move(edit), change, through.last_sequence));
     background_.flushes.fetch_add(1, std::memory_order_relaxed);
     background_.flush_bytes.fetch_add(bytes, std::memory_order_relaxed);
     return {};
@@ -404,6 +405,9 @@ Status Engine::install(Tree& tree, manifest::VersionEdit edit, const manifest::V
   {
     base::MutexLock lock(manifest_mutex_);
     if (tree.dropped.load()) return Error(ErrorCode::kCancelled, "the keyspace was dropped");
+    // The log is kept from its anchor on, so that the next replay meets it.
+    if (edit.log_anchor && edit.log_anchor->last_sequence < state_.log_anchor.last_sequence) edit.log_anchor.reset();
+    floor = std::min(floor, (edit.log_anchor ? *edit.log_anchor : state_.log_anchor).last_sequence);
     edit.log_floor = floor;
     edit.durable = wal_->last_durable();
     edit.next_file = next_file_.load();

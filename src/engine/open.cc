@@ -100,6 +100,7 @@ Status Engine::open_read_write() {
     epoch = state_.epoch;
     state_.next_file = next_file_.load();
     state_.durable = state_.log_floor = log_end_.last_sequence;
+    state_.log_anchor = log_end_;
     LIGHTNING_ASSIGN(manifest_,
                      manifest::Manifest::create(env_, paths_.root, superblock_, state_));  // the commit point
   }
@@ -251,8 +252,8 @@ Status Engine::replay_log() {
   }
   wal::ReplayOptions options;
   options.known_durable = state.durable;
-  options.start.last_sequence = state.log_floor;
-  options.verify_start_chain = false;
+  options.start = state.log_floor;
+  options.anchor = state.log_anchor;
   const TreeTable& trees = *tree_table_.load();
   const auto apply = [&](const wal::RecoveredCommit& commit) -> Status {
     Sequence sequence = commit.first_sequence;
@@ -281,8 +282,13 @@ Status Engine::replay_log() {
     LIGHTNING_ASSIGN(const wal::ReplayReport report,
                      wal::replay(env_, paths_.wal(), superblock_.store_id, options, apply));
     log_end_ = report.end;
+  } else if (std::max(state.durable, state.log_anchor.last_sequence) > state.log_floor) {
+    return Error(ErrorCode::kWalMissing, "the directory of the log is missing: writes behind sequence " +
+                                             std::to_string(state.log_floor) + " were in it only")
+        .at_file(paths_.wal());
+  } else {
+    log_end_ = state.log_anchor;
   }
-  if (log_end_.last_sequence < state.log_floor) log_end_.last_sequence = state.log_floor;
   visible_.store(log_end_.last_sequence, std::memory_order_release);
   return {};
 }
@@ -290,7 +296,7 @@ Status Engine::replay_log() {
 // Replayed entries become level-0 tables before the store opens: what is served never depends on the old log again.
 // `last` is the last sequence replayed: the next memtable holds what comes after it, which is what keeps the log alive.
 Status Engine::flush_replayed(Tree& tree, Sequence last) {
-  tree.seal(last);
+  tree.seal({.last_sequence = last});
   PinnedView view = tree.pin_view();
   if (view->sealed.empty()) return {};
   std::vector<std::unique_ptr<format::EntryIterator>> sources;

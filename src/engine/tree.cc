@@ -22,15 +22,16 @@ PinnedView Tree::pin_view() const {
   return PinnedView(&current);
 }
 
-bool Tree::seal(Sequence last) {
+bool Tree::seal(wal::LogPosition end) {
   base::MutexLock lock(mutex_);
   const ReadView& current = view();
   if (current.active.table->empty()) return false;
   std::vector<MemTableSpan> sealed;
   sealed.reserve(current.sealed.size() + 1);
-  sealed.push_back({current.active.table, current.active.after, last});
+  sealed.push_back({current.active.table, current.active.after, end.last_sequence, end.chain});
   sealed.insert(sealed.end(), current.sealed.begin(), current.sealed.end());
-  publish(new ReadView({std::make_shared<memtable::MemTable>(budget_), last}, std::move(sealed), current.version));
+  publish(new ReadView({std::make_shared<memtable::MemTable>(budget_), end.last_sequence}, std::move(sealed),
+                       current.version));
   return true;
 }
 

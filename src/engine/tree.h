@@ -12,6 +12,7 @@
 #include "lightning/types.h"
 #include "manifest/version.h"
 #include "memtable/memtable.h"
+#include "wal/wal.h"
 
 namespace lightning::engine {
 
@@ -20,6 +21,8 @@ struct MemTableSpan {
   std::shared_ptr<memtable::MemTable> table;
   Sequence after = 0;
   Sequence last = format::kSequenceMax;  // set when it is sealed
+  std::uint64_t chain = 0;               // of the log behind `last`, likewise
+  wal::LogPosition end() const { return {last, chain}; }
 };
 
 // What a read of one keyspace looks at, newest first. Immutable; replaced whole. Readers reach it inside an epoch
@@ -59,9 +62,9 @@ class Tree {
   // The memtable that takes writes. Valid inside a WriteGate pass (or while the gate is closed).
   memtable::MemTable& active() const { return *active_.load(std::memory_order_acquire); }
 
-  // Seals the active memtable, if it holds anything, and starts another. The write gate is closed; `last` is the last
-  // sequence handed out. False if there was nothing to seal.
-  bool seal(Sequence last);
+  // Seals the active memtable, if it holds anything, and starts another. The write gate is closed; `end` is where the
+  // log stands. False if there was nothing to seal.
+  bool seal(wal::LogPosition end);
   // Replaces version and drops the sealed memtables that end at or before `flushed_through`.
   void install(manifest::VersionPtr version, Sequence flushed_through);
 

@@ -223,6 +223,8 @@ Status State::apply(const VersionEdit& edit) {
   if (edit.next_keyspace) next_keyspace = std::max(next_keyspace, *edit.next_keyspace);
   if (edit.durable) durable = std::max(durable, *edit.durable);
   if (edit.log_floor) log_floor = std::max(log_floor, *edit.log_floor);
+  if (edit.log_anchor && edit.log_anchor->last_sequence >= log_anchor.last_sequence) log_anchor = *edit.log_anchor;
+  if (log_floor > log_anchor.last_sequence) return contradiction("lets go of the log beyond its anchor");
   if (edit.epoch) epoch = std::max(epoch, *edit.epoch);
   for (const auto& added : edit.add_keyspaces) {
     KeyspaceState keyspace;
@@ -272,6 +274,7 @@ VersionEdit State::snapshot() const {
   edit.durable = durable;
   edit.epoch = epoch;
   edit.log_floor = log_floor;
+  edit.log_anchor = log_anchor;
   for (const auto& [id, keyspace] : keyspaces) {
     edit.add_keyspaces.push_back({id, keyspace.name});
     edit.flushed.push_back({id, keyspace.flushed});

@@ -33,6 +33,7 @@ struct State {
   format::FileNumber next_file = 1;
   format::KeyspaceId next_keyspace = 1;
   Sequence durable = 0, log_floor = 0;
+  wal::LogPosition log_anchor;  // at or behind log_floor
   format::Epoch epoch = 1;
 
   // kManifestCorrupt if the edit contradicts the state (unknown keyspace, table twice, table not there).

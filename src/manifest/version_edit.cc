@@ -18,6 +18,7 @@ enum Field : std::uint64_t {
   kDropTable = 8,
   kFlushed = 9,
   kLogFloor = 10,
+  kLogAnchor = 11,
 };
 constexpr std::uint64_t kFirstOptionalField = 128;
 
@@ -98,6 +99,12 @@ std::string VersionEdit::encode() const {
   if (durable) append_number_field(to, kDurable, *durable);
   if (epoch) append_number_field(to, kEpoch, *epoch);
   if (log_floor) append_number_field(to, kLogFloor, *log_floor);
+  if (log_anchor) {
+    std::string body;
+    base::append_varint(body, log_anchor->last_sequence);
+    base::append_le(body, log_anchor->chain);
+    append_field(to, kLogAnchor, body);
+  }
   for (const AddKeyspace& keyspace : add_keyspaces) {
     std::string body;
     base::append_varint(body, keyspace.id);
@@ -151,6 +158,13 @@ Result<VersionEdit> VersionEdit::decode(std::string_view bytes) {
         if (!base::get_varint(body, number) || !body.empty()) return malformed("log floor");
         edit.log_floor = number;
         break;
+      case kLogAnchor: {
+        wal::LogPosition anchor;
+        if (!base::get_varint(body, anchor.last_sequence) || !base::get_le(body, anchor.chain) || !body.empty())
+          return malformed("log anchor");
+        edit.log_anchor = anchor;
+        break;
+      }
       case kAddKeyspace: {
         AddKeyspace keyspace;
         if (!get_number32(body, keyspace.id) || !base::get_length_prefixed(body, name) || !body.empty())

@@ -11,6 +11,7 @@
 #include "lightning/result.h"
 #include "lightning/types.h"
 #include "sstable/table.h"
+#include "wal/wal.h"
 
 namespace lightning::manifest {
 
@@ -45,6 +46,8 @@ struct VersionEdit {
   std::optional<format::KeyspaceId> next_keyspace;
   std::optional<Sequence> durable;    // the log was durable up to here when this was written
   std::optional<Sequence> log_floor;  // everything up to here is in tables: the log before it may go
+  // A point at or behind the floor up to which the log was durable: what replay reads must go through it.
+  std::optional<wal::LogPosition> log_anchor;
   std::optional<format::Epoch> epoch;
 
   std::string encode() const;

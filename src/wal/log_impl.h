@@ -38,6 +38,10 @@ class WriteAheadLog::Impl {
   }
   Status sync() { return group_.wait(last_completed()); }
 
+  LogPosition position() const {
+    base::MutexLock lock(mutex_);
+    return tail_.position;
+  }
   Sequence last_reserved() const { return reserved_.load(std::memory_order_relaxed); }
   Sequence last_completed() const { return completed_.sequence.load(std::memory_order_acquire); }
   Sequence last_durable() const { return group_.durable(); }

@@ -48,15 +48,15 @@ struct Evidence {
 class Replayer {
  public:
   Replayer(env::Env& env, const ReplayOptions& options, const std::function<Status(const RecoveredCommit&)>& apply)
-      : env_(env),
-        options_(options),
-        apply_(apply),
-        position_(options.start),
-        chain_known_(options.verify_start_chain) {}
+      : env_(env), options_(options), apply_(apply), position_(start_position()), chain_known_(start_is_anchored()) {}
 
   Result<ReplayReport> run(const std::string& directory, const format::Uid& store_id);
 
  private:
+  bool start_is_anchored() const { return options_.anchor.last_sequence == options_.start; }
+  LogPosition start_position() const {
+    return start_is_anchored() ? options_.anchor : LogPosition{.last_sequence = options_.start};
+  }
   Status pick_first();
   Status enter(const SegmentInfo& segment);
   Result<Stop> read(const SegmentInfo& segment, std::uint64_t offset);
@@ -67,6 +67,7 @@ class Replayer {
                   std::string_view payload);
   Result<std::optional<std::uint64_t>> find_start_behind(SegmentReader& reader, std::uint64_t offset);
   Status check_seal(const SegmentInfo& segment, SegmentReader& reader);
+  Status check_anchor(const SegmentInfo& segment, std::uint64_t offset) const;
   bool connects(const SegmentInfo& segment, const SegmentInfo& next) const;
 
   Result<ReplayReport> end_at(const SegmentInfo& segment, Stop stop, const SegmentInfo* next);
@@ -79,7 +80,7 @@ class Replayer {
   Status report_tail(const SegmentInfo& segment, Stop stop, const Evidence& evidence);
   Error contradiction(const SegmentInfo& segment, std::uint64_t offset, const std::string& what) const;
   // The first sequence that is neither in tables nor read.
-  Sequence wanted() const { return std::max(position_.last_sequence, options_.start.last_sequence) + 1; }
+  Sequence wanted() const { return std::max(position_.last_sequence, options_.start) + 1; }
 
   env::Env& env_;
   const ReplayOptions& options_;
@@ -130,7 +131,7 @@ Result<ReplayReport> Replayer::run(const std::string& directory, const format::U
 
 // The last segment that begins at or before the start position, and not inside a commit that reaches beyond it.
 Status Replayer::pick_first() {
-  const Sequence start = options_.start.last_sequence;
+  const Sequence start = options_.start;
   for (const SegmentInfo& segment : segments_) {
     if (!segment.start || segment.abandoned) continue;
     const StartBlock& block = *segment.start;
@@ -144,12 +145,23 @@ Status Replayer::pick_first() {
     live_.clear();
     return {};
   }
-  if (first.start.last_sequence == start && chain_known_ && first.start.chain != position_.chain)
-    return contradiction(*live_.front(), kStartBlockOffset, "log segment continues another history");
   position_ = first.start;
   chain_known_ = true;
   orphan_ = first.continues != 0;
-  return {};
+  return check_anchor(*live_.front(), kStartBlockOffset);
+}
+
+// Records may verify, and follow each other, and still be those of another log: a segment from a copy of the store that
+// went its own way.
+Status Replayer::check_anchor(const SegmentInfo& segment, std::uint64_t offset) const {
+  const LogPosition& anchor = options_.anchor;
+  if (position_.last_sequence != anchor.last_sequence || anchor.last_sequence < options_.start) return {};
+  if (position_.chain == anchor.chain) return {};
+  return Error(ErrorCode::kWalCorrupt, "the log does not continue what the manifest knew: up to sequence " +
+                                           std::to_string(anchor.last_sequence) +
+                                           " it is the log of another history of this store (a segment of a copy of "
+                                           "it?). Put back the segments that belong to this store, or restore a backup")
+      .at_file(segment.path, offset);
 }
 
 Status Replayer::enter(const SegmentInfo& segment) {
@@ -187,25 +199,24 @@ Result<Stop> Replayer::read(const SegmentInfo& segment, std::uint64_t offset) {
       offset = record->end();
       continue;
     }
-    if (position_.last_sequence >= options_.start.last_sequence) return Stop{Stop::Why::kBadRecord, offset};
+    if (position_.last_sequence >= options_.start) return Stop{Stop::Why::kBadRecord, offset};
     // What is bad here is in tables; the log may be good again where they end.
     LIGHTNING_ASSIGN(const auto found, find_start_behind(reader, offset));
     if (!found) return Stop{Stop::Why::kBadRecord, offset};
-    position_ = options_.start;
-    chain_known_ = options_.verify_start_chain;
+    position_ = start_position();
+    chain_known_ = start_is_anchored();
     partial_.reset();
     orphan_ = whole = false;
     offset = *found;
   }
 }
 
-// Looks for the record that follows options_.start.
+// Looks for the record that follows the start.
 Result<std::optional<std::uint64_t>> Replayer::find_start_behind(SegmentReader& reader, std::uint64_t offset) {
   for (offset += kRecordAlignment;;) {
     LIGHTNING_ASSIGN(const auto record, reader.find_record(offset));
-    if (!record || record->header.first_sequence > options_.start.last_sequence + 1)
-      return std::optional<std::uint64_t>{};
-    if (record->header.first_sequence == options_.start.last_sequence + 1 && begins_commit(record->header.kind))
+    if (!record || record->header.first_sequence > options_.start + 1) return std::optional<std::uint64_t>{};
+    if (record->header.first_sequence == options_.start + 1 && begins_commit(record->header.kind))
       return std::optional<std::uint64_t>{record->offset};
     offset = record->end();
   }
@@ -227,7 +238,7 @@ Result<bool> Replayer::take(const SegmentInfo& segment, SegmentReader& reader, c
   if (header.kind == RecordKind::kMark) return true;
   if (header.last_sequence() > segment.limit)
     return contradiction(segment, record.offset, "commit lies across the end of an earlier recovery");
-  const bool pass_over = header.last_sequence() <= options_.start.last_sequence;
+  const bool pass_over = header.last_sequence() <= options_.start;
   if (orphan_) {
     if (!pass_over) return contradiction(segment, record.offset, "fragment without a beginning");
     if (header.kind == RecordKind::kLast) {
@@ -274,7 +285,7 @@ Status Replayer::complete(const SegmentInfo& segment, const SegmentReader::Recor
                           std::string_view payload) {
   const RecordHeader& header = record.header;
   const Sequence last = header.last_sequence();
-  const Sequence start = options_.start.last_sequence;
+  const Sequence start = options_.start, anchor = options_.anchor.last_sequence;
   const bool pass_over = last <= start;
   const bool orphan = pass_over && header.kind == RecordKind::kLast && payload.empty();
   if (chain_known_ && !orphan) {
@@ -289,13 +300,12 @@ Status Replayer::complete(const SegmentInfo& segment, const SegmentReader::Recor
   }
   if (!pass_over && header.first_sequence <= start)
     return contradiction(segment, record.offset, "the start position lies inside a commit");
+  if (anchor >= start && header.first_sequence <= anchor && anchor < last)
+    return contradiction(segment, record.offset, "the position that the manifest knew lies inside a commit");
   position_ = {last, header.chain};
   chain_known_ = true;
-  if (pass_over) {
-    if (last == start && options_.verify_start_chain && position_.chain != options_.start.chain)
-      return contradiction(segment, record.offset, "the log's history is not the one that the tables hold");
-    return {};
-  }
+  LIGHTNING_TRY(check_anchor(segment, record.offset));
+  if (pass_over) return {};
   ++report_.commits;
   report_.operations += header.operations;
   report_.bytes += payload.size();
@@ -324,7 +334,7 @@ Result<ReplayReport> Replayer::end_at(const SegmentInfo& segment, Stop stop, con
   }
   LIGHTNING_ASSIGN(const Evidence evidence, gather_evidence(&segment, stop));
   if (evidence.durable >= wanted()) return damage(&segment, stop, evidence);
-  report_.end = position_.last_sequence >= options_.start.last_sequence ? position_ : options_.start;
+  report_.end = position_.last_sequence >= options_.start ? position_ : start_position();
   LIGHTNING_TRY(report_tail(segment, stop, evidence));
   return std::move(report_);
 }
@@ -361,7 +371,7 @@ Status Replayer::check_not_missing(const SegmentInfo* segment, const SegmentInfo
 
 Result<Evidence> Replayer::gather_evidence(const SegmentInfo* segment, Stop stop) {
   Evidence evidence;
-  evidence.durable = options_.known_durable;
+  evidence.durable = std::max(options_.known_durable, options_.anchor.last_sequence);
   format::FileNumber life = 0, number = 0;
   if (segment != nullptr) {
     life = segment->start->life;

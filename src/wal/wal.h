@@ -113,6 +113,8 @@ class WriteAheadLog {
   // Everything completed before the call is durable at return.
   Status sync();
 
+  // After the last record that has a place. While no ticket is in anybody's hands all of the log lies before it.
+  LogPosition position() const;
   Sequence last_reserved() const;
   Sequence last_completed() const;
   Sequence last_durable() const;
@@ -146,10 +148,12 @@ struct RecoveredCommit {
 struct ReplayOptions {
   // Durable evidence from outside the log (manifest): a bad record at or below it is damage, never a torn tail.
   Sequence known_durable = 0;
-  // Position after which replay starts and the chain is checked: the store's flushed position; commits up to
-  // and including it are passed over (their chain is still checked where they are present).
-  LogPosition start{};
-  bool verify_start_chain = true;
+  // Up to here everything is in tables: commits up to and including it are passed over (their chain is still checked
+  // where they are present).
+  Sequence start = 0;
+  // A point that the log was durable up to and, if it lies at or behind `start`, must be found to go through: with
+  // another chain there it is another log, however valid its records. The default is the beginning of a store.
+  LogPosition anchor{};
 };
 
 struct TornTail {  // a report entry, not an error

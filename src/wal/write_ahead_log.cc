@@ -59,6 +59,7 @@ void WriteAheadLog::complete(const Ticket& ticket) { impl_->complete(ticket); }
 Status WriteAheadLog::wait_durable(const Ticket& ticket) { return impl_->wait_durable(ticket); }
 Status WriteAheadLog::sync() { return impl_->sync(); }
 
+LogPosition WriteAheadLog::position() const { return impl_->position(); }
 Sequence WriteAheadLog::last_reserved() const { return impl_->last_reserved(); }
 Sequence WriteAheadLog::last_completed() const { return impl_->last_completed(); }
 Sequence WriteAheadLog::last_durable() const { return impl_->last_durable(); }

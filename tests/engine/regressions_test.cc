@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <cerrno>
+#include <map>
 
 #include "api/database_access.h"
 #include "base/fiber.h"
@@ -197,6 +198,63 @@ TEST_F(Regressions, RecoveryNeverSkipsACorruptRecord) {
     EXPECT_EQ(db.error().code(), ErrorCode::kWalCorrupt) << db.error().to_string();
     EXPECT_NE(db.error().context().file.find("/store/wal/"), std::string::npos);
     EXPECT_NE(db.error().context().offset, ErrorContext::kNoOffset);
+  }),
+            base::WorldEnd::kFinished);
+}
+
+// Each segment was checked by itself: one of a copy of the store that had gone its own way was as good.
+TEST_F(Regressions, ALogOfAnotherHistoryIsRefused) {
+  config_.wal_sync_mode = WalSyncMode::kSync;
+  const auto files_of_store = [&] {
+    std::map<std::string, std::string> files;
+    for (const char* directory : {"/store", "/store/wal", "/store/tables"}) {
+      const auto names = world_.files.list(directory);
+      EXPECT_TRUE(names);
+      for (const std::string& name : *names) {
+        const std::string path = std::string(directory) + "/" + name;
+        if (const auto info = world_.files.info(path); info && !info->is_directory)
+          files[path] = world_.files.content(path);
+      }
+    }
+    return files;
+  };
+  const auto put_back = [&](const std::map<std::string, std::string>& files) {
+    for (const auto& [path, bytes] : files_of_store()) {
+      if (files.contains(path)) continue;
+      EXPECT_TRUE(world_.files.remove(path));
+    }
+    for (const auto& [path, bytes] : files) world_.files.put_file(path, bytes);
+  };
+  const auto go_on = [&](const std::string& value) {
+    live_until_power_cut([&](Database& db) {
+      for (int i = 0; i < 5; ++i) EXPECT_TRUE(db.put("before" + std::to_string(i), value));
+      EXPECT_TRUE(db.flush());
+      for (int i = 0; i < 5; ++i) EXPECT_TRUE(db.put("after" + std::to_string(i), value));
+    });
+    return files_of_store();
+  };
+  live([&](Database& db) { EXPECT_TRUE(db.put("common", "x")); });
+  const auto common = files_of_store();
+  const auto here = go_on("here");
+  put_back(common);
+  const auto elsewhere = go_on("elsewhere");
+
+  put_back(here);
+  live([&](Database& db) { expect_value(db, "after4", "here"); });
+  auto mixed = here;
+  int exchanged = 0;
+  for (const auto& [path, bytes] : elsewhere)
+    if (path.starts_with("/store/wal/") && here.contains(path)) mixed[path] = bytes, ++exchanged;
+  ASSERT_GT(exchanged, 0);
+  put_back(mixed);
+  base::FiberScheduler fibers(++seed_);
+  EXPECT_EQ(fibers.run([&] {
+    const auto db = open();
+    ASSERT_FALSE(db) << "opened with the log of another history";
+    EXPECT_EQ(db.error().code(), ErrorCode::kWalCorrupt) << db.error().to_string();
+    EXPECT_NE(db.error().context().file.find("/store/wal/"), std::string::npos);
+    EXPECT_NE(db.error().context().offset, ErrorContext::kNoOffset);
+    EXPECT_NE(db.error().to_string().find("another history"), std::string::npos) << db.error().to_string();
   }),
             base::WorldEnd::kFinished);
 }

@@ -49,6 +49,7 @@ VersionEdit full_edit() {
   edit.next_keyspace = 5;
   edit.durable = 1ull << 40;
   edit.log_floor = 77;
+  edit.log_anchor = {{.last_sequence = 78, .chain = 0xfedcba9876543210}};
   edit.epoch = 3;
   edit.add_keyspaces = {{0, "default"}, {4, std::string("odd \0 name", 10)}};
   edit.drop_keyspaces = {4};
@@ -65,6 +66,8 @@ TEST(VersionEdit, ComesBackAsItWasWritten) {
   EXPECT_EQ(back.next_file, edit.next_file);
   EXPECT_EQ(back.durable, edit.durable);
   EXPECT_EQ(back.log_floor, edit.log_floor);
+  EXPECT_EQ(back.log_anchor.value().last_sequence, 78u);
+  EXPECT_EQ(back.log_anchor.value().chain, 0xfedcba9876543210u);
   EXPECT_EQ(back.add_keyspaces.at(1).name, edit.add_keyspaces[1].name);
   EXPECT_EQ(back.drop_keyspaces, edit.drop_keyspaces);
   const sstable::TableMeta &a = edit.add_tables[1].meta, &b = back.add_tables.at(1).meta;
@@ -127,6 +130,7 @@ TEST(State, RefusesEditsThatContradictIt) {
   refused("drop of an unknown table", [](VersionEdit& e) { e.drop_tables = {{0, 1, 5}}; });
   refused("drop from the wrong level", [](VersionEdit& e) { e.drop_tables = {{0, 2, 1}}; });
   refused("drop from an unknown keyspace", [](VersionEdit& e) { e.drop_tables = {{9, 1, 1}}; });
+  refused("log let go beyond its anchor", [](VersionEdit& e) { e.log_floor = 1; });
   refused("unknown keyspace flushed", [](VersionEdit& e) { e.flushed = {{9, 1}}; });
 }
 
@@ -154,11 +158,15 @@ TEST(State, MarksOnlyRise) {
   State state;
   VersionEdit high, low;
   high.durable = high.log_floor = high.next_file = 100;
+  high.log_anchor = {{.last_sequence = 120, .chain = 1}};
   low.durable = low.log_floor = low.next_file = 50;
+  low.log_anchor = {{.last_sequence = 110, .chain = 2}};
   must(state.apply(high));
   must(state.apply(low));
   EXPECT_EQ(state.durable, 100u);
   EXPECT_EQ(state.log_floor, 100u);
+  EXPECT_EQ(state.log_anchor.last_sequence, 120u);
+  EXPECT_EQ(state.log_anchor.chain, 1u);
   EXPECT_EQ(state.next_file, 100u);
 }
 

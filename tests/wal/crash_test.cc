@@ -103,7 +103,8 @@ void require(bool holds, const std::string& what) {
 // What is there now must be a prefix, with all that was promised. Returns its end.
 LogPosition check(LogPlace& place, Oracle& oracle, Sequence promised) {
   ReplayOptions options;
-  options.start = oracle.flushed;
+  options.start = oracle.flushed.last_sequence;
+  options.anchor = oracle.flushed;
   options.known_durable = oracle.known_durable;
   const Replayed replayed = must(place.replay(options));
   auto expected = oracle.commits.upper_bound(oracle.flushed.last_sequence);

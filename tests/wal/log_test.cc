@@ -104,7 +104,7 @@ TEST_P(Log, StartsReplayBehindWhatIsInTables) {
   for (std::uint64_t i = 0; i < 200; ++i) ends.push_back(append(*log, payload_of(i, 300)).end());
   must(log->close());
   for (const std::size_t held : {0u, 1u, 41u, 42u, 43u, 199u}) {
-    const Replayed replayed = must(place().replay({.start = ends[held]}));
+    const Replayed replayed = must(place().replay({.start = ends[held].last_sequence, .anchor = ends[held]}));
     ASSERT_EQ(replayed.commits.size(), 199 - held);
     EXPECT_EQ(replayed.report.end.chain, ends.back().chain);
     if (held < 199) {
@@ -117,8 +117,8 @@ TEST_P(Log, RefusesToStartInAnotherHistory) {
   auto log = place().open();
   const LogPosition end = append(*log, "a").end();
   append(*log, "b");
-  EXPECT_CODE(kWalCorrupt, place().replay({.start = {1, end.chain ^ 1}}));
-  EXPECT_THAT(must(place().replay({.start = {1, 0}, .verify_start_chain = false})).payloads(), ElementsAre("b"));
+  EXPECT_CODE(kWalCorrupt, place().replay({.start = 1, .anchor = {1, end.chain ^ 1}}));
+  EXPECT_THAT(must(place().replay({.start = 1})).payloads(), ElementsAre("b"));
   must(log->close());
 }
 
@@ -188,7 +188,7 @@ TEST_P(Log, RecyclesReleasedSegmentsAndNeverShowsTheirOldRecords) {
   }
   must(log->sync());
   // Only what is behind the released part, however the files were used before.
-  const Replayed replayed = must(place().replay({.start = ends[1979]}));
+  const Replayed replayed = must(place().replay({.start = ends[1979].last_sequence, .anchor = ends[1979]}));
   EXPECT_EQ(replayed.payloads(), std::vector<std::string>(written.end() - 20, written.end()));
   must(log->close());
   EXPECT_LE(place().names().size(), 4u);
@@ -226,7 +226,8 @@ TEST_P(Log, KeepsTheSegmentsOfACommitUntilAllOfItIsReleased) {
   log->release_up_to(11);
   EXPECT_GT(log->first_live_segment(), 4u);
   must(log->close());
-  EXPECT_THAT(must(place().replay({.start = ticket.end()})).payloads(), ElementsAre("z"));
+  EXPECT_THAT(must(place().replay({.start = ticket.last_sequence, .anchor = ticket.end()})).payloads(),
+              ElementsAre("z"));
 }
 
 TEST_P(Log, ChargesMappedSegmentsToTheBudget) {
@@ -251,8 +252,8 @@ TEST_P(Log, RemovesTheSegmentsOfEarlierLivesWhenTold) {
   must(log->remove_older_segments());
   must(log->close());
   EXPECT_EQ(place().names().size(), 1u);
-  EXPECT_THAT(must(place().replay({.start = {3, 0}, .verify_start_chain = false})).payloads(), ElementsAre("y"));
-  EXPECT_EQ(must(place().replay({.start = end})).report.end.last_sequence, 4u);
+  EXPECT_THAT(must(place().replay({.start = 3})).payloads(), ElementsAre("y"));
+  EXPECT_EQ(must(place().replay({.start = end.last_sequence, .anchor = end})).report.end.last_sequence, 4u);
 }
 
 TEST_P(Log, LeavesNothingUnusedBehindAfterClose) {

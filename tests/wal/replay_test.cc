@@ -53,10 +53,10 @@ struct SmallLog {
 };
 
 TEST(Replay, OfAnEmptyDirectoryEndsWhereItStarts) {
-  const Replayed replayed = must(replay_files({}, {.start = {7, 8}}));
+  const Replayed replayed = must(replay_files({}, {.start = 7, .anchor = {7, 8}}));
   EXPECT_EQ(replayed.report.end.last_sequence, 7u);
   EXPECT_EQ(replayed.report.end.chain, 8u);
-  EXPECT_CODE(kWalMissing, replay_files({}, {.known_durable = 8, .start = {7, 8}}));
+  EXPECT_CODE(kWalMissing, replay_files({}, {.known_durable = 8, .start = 7, .anchor = {7, 8}}));
 }
 
 TEST(Replay, CutsATornTailAtTheLastWholeRecordWhereverItIsTorn) {
@@ -162,7 +162,7 @@ TEST(Replay, PassesOverDamageInWhatTheTablesHold) {
   EXPECT_CODE(kWalCorrupt, place.replay());
   Files files = files_of(place);
   files.begin()->second.replace(kSealBlockOffset, kBlockBytes, kBlockBytes, '\0');  // whose digest is wrong now
-  const Replayed replayed = must(replay_files(files, {.start = ends[3]}));
+  const Replayed replayed = must(replay_files(files, {.start = ends[3].last_sequence, .anchor = ends[3]}));
   ASSERT_EQ(replayed.commits.size(), 2u);
   EXPECT_EQ(replayed.commits[0].first, 5u);
 }
@@ -188,7 +188,7 @@ TEST(Replay, NoticesAMissingSegment) {
   // What the tables hold may be gone.
   Files rest = whole;
   rest.erase(rest.begin(), std::next(rest.begin(), 2));
-  EXPECT_EQ(must(replay_files(rest, {.start = ends[30]})).commits.size(), 29u);
+  EXPECT_EQ(must(replay_files(rest, {.start = ends[30].last_sequence, .anchor = ends[30]})).commits.size(), 29u);
 }
 
 TEST(Replay, NoticesAForeignStoresSegment) {
@@ -304,6 +304,37 @@ TEST(Replay, DropsACommitWhoseLastFragmentIsMissing) {
   }
 }
 
+TEST(Replay, RefusesAnotherLogThanTheOneThatTheManifestKnew) {
+  SmallLog log(6, 0), fork(6, 0, 41);  // both of the same store, both whole
+  const std::vector<RecordFacts> records = log.place.records(log.place.path_of(0));
+  const LogPosition known{3, records.at(2).chain};
+  for (const Sequence start : {0u, 2u, 3u}) {
+    EXPECT_EQ(must(replay_files(log.sealed, {.start = start, .anchor = known})).commits.size(), 6 - start);
+    EXPECT_EQ(must(replay_files(fork.sealed, {.start = start})).commits.size(), 6 - start);
+    EXPECT_CODE(kWalCorrupt, replay_files(fork.sealed, {.start = start, .anchor = known}));
+  }
+  // Damage before the start is passed over, and what follows it must still be the log that was known.
+  Files damaged = fork.files;
+  damaged.begin()->second.at(kHeaderPageBytes + 70) ^= 1;
+  damaged.begin()->second.at(kHeaderPageBytes + 20) ^= 1;
+  EXPECT_EQ(must(replay_files(damaged, {.start = 2})).commits.size(), 4u);
+  EXPECT_CODE(kWalCorrupt, replay_files(damaged, {.start = 2, .anchor = known}));
+}
+
+TEST(Replay, RefusesALogThatEndsBeforeWhatTheManifestKnew) {
+  SmallLog log(3, 0);
+  EXPECT_CODE(kWalCorrupt, replay_files(log.files, {.start = 1, .anchor = {5, 77}}));
+  EXPECT_CODE(kWalMissing, replay_files({}, {.start = 1, .anchor = {5, 77}}));
+}
+
+TEST(Replay, RefusesAnAnchorInsideACommit) {
+  SimulatedPlace place;
+  auto log = place.open();
+  append(*log, "five", true, 5);
+  must(log->close());
+  EXPECT_CODE(kWalCorrupt, place.replay({.anchor = {3, 0}}));
+}
+
 TEST(Replay, PassesOnTheErrorOfWhoApplies) {
   SmallLog log(2, 0);
   int calls = 0;
@@ -320,7 +351,7 @@ TEST(Replay, RefusesAStartInsideACommit) {
   auto log = place.open();
   append(*log, "five", true, 5);
   must(log->close());
-  EXPECT_CODE(kWalCorrupt, place.replay({.start = {3, 0}, .verify_start_chain = false}));
+  EXPECT_CODE(kWalCorrupt, place.replay({.start = 3}));
 }
 
 TEST(Replay, SurvivesHostileSegments) {
