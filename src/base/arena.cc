@@ -35,7 +35,11 @@ char* map_pages(std::size_t bytes) {
   return base;
 }
 
-constexpr std::size_t kSlotTableBytes = round_up(kThreadSlotsMax * 128, kPageBytes);
+constexpr std::size_t kSlotBytes = 128;
+constexpr std::size_t kSlotTableBytes = round_up(kThreadSlotsNear * kSlotBytes, kPageBytes);
+constexpr std::size_t far_table_bytes(std::uint32_t chunk) {
+  return round_up(FarSlot::slots_of(chunk) * kSlotBytes, kPageBytes);
+}
 
 }  // namespace
 
@@ -45,7 +49,7 @@ Arena::Arena(MemoryBudget& budget, MemoryOwner owner, std::uint64_t mapped_bytes
       mapped_bytes_max_(mapped_bytes_max),
       slots_(reinterpret_cast<Slot*>(map_pages(kSlotTableBytes))),
       next_chunk_bytes_(kFirstChunkBytes) {
-  static_assert(sizeof(Slot) == 128);
+  static_assert(sizeof(Slot) == kSlotBytes);
   if (slots_ == nullptr) throw std::bad_alloc();
 }
 
@@ -56,6 +60,24 @@ Arena::~Arena() {
     for (const Chunk& chunk : chunks_) ::munmap(chunk.base, chunk.bytes);
   }
   ::munmap(slots_, kSlotTableBytes);
+  for (std::uint32_t chunk = 0; chunk < FarSlot::kChunks; ++chunk)
+    if (Slot* const slots = far_slots_[chunk].load(std::memory_order_relaxed)) ::munmap(slots, far_table_bytes(chunk));
+}
+
+Arena::Slot* Arena::far_slot_or_null(std::uint32_t slot) {
+  const FarSlot far(slot);
+  Slot* slots = far_slots_[far.chunk].load(std::memory_order_acquire);
+  if (slots == nullptr) {
+    const std::size_t bytes = far_table_bytes(far.chunk);
+    auto* const made = reinterpret_cast<Slot*>(map_pages(bytes));
+    if (made == nullptr) return nullptr;
+    if (far_slots_[far.chunk].compare_exchange_strong(slots, made, std::memory_order_acq_rel)) {
+      slots = made;
+    } else {
+      ::munmap(made, bytes);  // another thread came first
+    }
+  }
+  return &slots[far.index];
 }
 
 Status Arena::promise(Slot& slot, std::uint64_t allocations, std::uint64_t bytes) {

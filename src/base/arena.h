@@ -13,6 +13,7 @@
 // until the destructor.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +21,7 @@
 #include <vector>
 
 #include "base/memory_budget.h"
+#include "base/per_thread.h"
 #include "base/sync.h"
 #include "lightning/result.h"
 
@@ -40,7 +42,9 @@ class Arena {
   Arena& operator=(const Arena&) = delete;
 
   class Slot;
-  Slot& slot();  // the calling thread's, good until the thread ends
+  // The calling thread's, good until the thread ends. Null, or an exception, as PerThread has it.
+  Slot* slot_or_null();
+  Slot& slot();
 
   // After success, the slot's next `allocations` calls of allocate(), of `bytes` in all, succeed: beyond those that
   // earlier promises still cover. Bytes that were promised and turn out not to be needed lapse with the last of the
@@ -84,11 +88,13 @@ class Arena {
   bool map(std::size_t bytes) LIGHTNING_REQUIRES(mutex_);
   std::uint64_t usable() const LIGHTNING_REQUIRES(mutex_);
   std::size_t next_region_bytes(Slot& slot) const;
+  Slot* far_slot_or_null(std::uint32_t slot);
 
   MemoryBudget& budget_;
   const MemoryOwner owner_;
   const std::uint64_t mapped_bytes_max_;
-  Slot* const slots_;
+  Slot* const slots_;                                             // the near threads'
+  std::array<std::atomic<Slot*>, FarSlot::kChunks> far_slots_{};  // the others'
   std::atomic<std::uint64_t> handed_out_{0};
 
   Mutex mutex_{LockRank::kMemory};
@@ -111,7 +117,19 @@ class alignas(128) Arena::Slot {
   std::size_t region_bytes;  // size of the next region; grows
 };
 
-inline Arena::Slot& Arena::slot() { return slots_[thread_slot()]; }
+inline Arena::Slot* Arena::slot_or_null() {
+  const std::uint32_t slot = thread_slot();
+  if (slot < kThreadSlotsNear) [[likely]]
+    return &slots_[slot];
+  return far_slot_or_null(slot);
+}
+
+inline Arena::Slot& Arena::slot() {
+  Slot* const mine = slot_or_null();
+  if (mine == nullptr) [[unlikely]]
+    throw std::bad_alloc();
+  return *mine;
+}
 
 inline bool Arena::has_promised(const Slot& slot, std::size_t bytes) {
   return slot.promised_allocations > 0 && slot.promised >= bytes + kAlignment - 1;

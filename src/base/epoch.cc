@@ -57,11 +57,10 @@ std::uint64_t EpochDomain::retired() const {
 
 std::uint64_t EpochDomain::oldest_reader() const {
   std::uint64_t oldest = std::numeric_limits<std::uint64_t>::max();
-  const std::uint32_t end = internal::thread_slots_end();
-  for (std::uint32_t slot = 0; slot < end; ++slot) {
-    const std::uint64_t epoch = slots_[slot].epoch.load(std::memory_order_seq_cst);
+  slots_.for_each([&](const Slot& slot) {
+    const std::uint64_t epoch = slot.epoch.load(std::memory_order_seq_cst);
     if (epoch != 0) oldest = std::min(oldest, epoch);
-  }
+  });
   return oldest;
 }
 

@@ -8,30 +8,34 @@
 // In simulation each fiber has its own slot (thread_slot()).
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <deque>
 
+#include "base/per_thread.h"
 #include "base/sync.h"
 
 namespace lightning::base {
 
 class EpochDomain {
+  struct alignas(64) Slot {
+    std::atomic<std::uint64_t> epoch{0};  // 0: outside; else the epoch seen on entry
+    std::uint32_t depth = 0;              // written by the owner alone
+  };
+
  public:
   EpochDomain() = default;
   ~EpochDomain();  // frees everything retired; no reader may be inside
 
   class Guard {  // nests
    public:
-    explicit Guard(EpochDomain& domain) : domain_(domain), slot_(thread_slot()) { domain_.enter(slot_); }
-    ~Guard() { domain_.leave(slot_); }
+    explicit Guard(EpochDomain& domain) : slot_(domain.slots_.mine()) { domain.enter(slot_); }
+    ~Guard() { leave(slot_); }
     Guard(const Guard&) = delete;
     Guard& operator=(const Guard&) = delete;
 
    private:
-    EpochDomain& domain_;
-    const std::uint32_t slot_;
+    Slot& slot_;
   };
 
   // `free` runs later, on whichever thread finds it safe, outside all locks of this class.
@@ -41,17 +45,12 @@ class EpochDomain {
   std::uint64_t retired() const;  // objects not yet freed
 
  private:
-  struct alignas(64) Slot {
-    std::atomic<std::uint64_t> epoch{0};  // 0: outside; else the epoch seen on entry
-    std::uint32_t depth = 0;              // written by the owner alone
-  };
   struct Retired {
     std::uint64_t epoch;
     void* object;
     void (*free)(void*);
   };
-  void enter(std::uint32_t slot) {
-    Slot& s = slots_[slot];
+  void enter(Slot& s) {
     if (s.depth++ == 0) {
       // seq_cst: the announcement must be visible before any published pointer is read.
       s.epoch.exchange(global_.load(std::memory_order_acquire), std::memory_order_seq_cst);
@@ -61,14 +60,13 @@ class EpochDomain {
 #endif
     }
   }
-  void leave(std::uint32_t slot) {
-    Slot& s = slots_[slot];
+  static void leave(Slot& s) {
     if (--s.depth == 0) s.epoch.store(0, std::memory_order_release);
   }
   std::uint64_t oldest_reader() const;
 
   std::atomic<std::uint64_t> global_{1};
-  std::array<Slot, kThreadSlotsMax> slots_;
+  PerThread<Slot> slots_;
   mutable Mutex mutex_{LockRank::kEpoch};
   std::deque<Retired> retired_ LIGHTNING_GUARDED_BY(mutex_);
   std::size_t since_collection_ LIGHTNING_GUARDED_BY(mutex_) = 0;

@@ -146,7 +146,7 @@ void FiberScheduler::abandon_fibers() {
 FiberScheduler::Fiber* FiberScheduler::create(std::string name, const std::function<void()>* body, bool owns_body) {
   const auto free_slot = std::find(fibers_.begin(), fibers_.end(), nullptr);
   const auto slot = static_cast<std::uint32_t>(free_slot - fibers_.begin());
-  if (slot == kThreadSlotsMax) return nullptr;
+  if (slot == kFibersMax) return nullptr;
   if (free_slot == fibers_.end()) fibers_.emplace_back();
   internal::note_thread_slots(slot + 1);
   fibers_[slot] = std::make_unique<Fiber>(*this, std::move(name));

@@ -31,6 +31,8 @@ namespace lightning::base {
 
 class FiberContext;
 
+inline constexpr std::uint32_t kFibersMax = 1024;  // in one world; one more is a thread that the system does not give
+
 enum class WorldEnd : std::uint8_t {
   kFinished,   // every fiber returned
   kKilled,     // kill_world()

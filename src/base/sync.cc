@@ -54,7 +54,7 @@ std::uint32_t allocate_slot() {
         return word * 64 + bit;
     }
   }
-  fatal("more than %u threads use the engine at a time", kThreadSlotsMax);
+  fatal("more than %u threads live at a time, which the system does not allow", kThreadSlotsMax);
 }
 
 // Gives the thread's slot back when the thread ends.

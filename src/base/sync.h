@@ -189,8 +189,10 @@ class Thread {
 };
 
 // Small dense number of the calling thread or fiber, unique among the live ones, reused after its end: the index of
-// per-thread slots (epochs, statistics). At most kThreadSlotsMax live at once; more is fatal.
-inline constexpr std::uint32_t kThreadSlotsMax = 1024;
+// per-thread slots (epochs, statistics; per_thread.h). The near ones lie closest at hand. More than the maximum cannot
+// live at once: it is the most that Linux gives to a whole machine (PID_MAX_LIMIT).
+inline constexpr std::uint32_t kThreadSlotsNear = 1024;
+inline constexpr std::uint32_t kThreadSlotsMax = 1u << 22;
 inline std::uint32_t thread_slot() {
   const std::uint32_t slot = internal::thread_state.slot;
   return slot != internal::ThreadState::kNoSlot ? slot : internal::take_thread_slot();

@@ -42,7 +42,7 @@ class BlockCache::Impl {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
   base::EpochDomain& epochs() { return epochs_; }
-  ThreadCounters* thread_counters() { return thread_counters_.data(); }
+  base::PerThread<ThreadCounters>* thread_counters() { return &thread_counters_; }
 
  private:
   // Blocks taken out of their slots under the lock, to be retired after it.
@@ -58,7 +58,17 @@ class BlockCache::Impl {
     Block* first_ = nullptr;
   };
 
-  ThreadCounters& mine() { return thread_counters_[base::thread_slot()]; }
+  void count_miss() {
+    if (ThreadCounters* const mine = thread_counters_.mine_or_null()) [[likely]]
+      add(mine->misses, std::uint64_t{1});
+  }
+  void count_pinned(std::int64_t bytes) {
+    if (ThreadCounters* const mine = thread_counters_.mine_or_null()) [[likely]] {
+      add(mine->pinned_bytes, bytes);
+    } else {
+      pinned_elsewhere_.fetch_add(bytes, std::memory_order_relaxed);
+    }
+  }
   void free(Block& block);
   void drop_cache_pin(Block& block);
   static void drop_cache_pins(Block* first);
@@ -76,7 +86,8 @@ class BlockCache::Impl {
   base::SlabAllocator slab_;
   std::atomic<std::uint64_t> references_{1};  // the cache's own, and one for each block
   std::atomic<std::uint64_t> retired_bytes_{0};
-  std::array<ThreadCounters, base::kThreadSlotsMax> thread_counters_;
+  base::PerThread<ThreadCounters> thread_counters_;
+  std::atomic<std::int64_t> pinned_elsewhere_{0};  // by threads for whose counters there was no memory
 
   mutable base::Mutex mutex_{base::LockRank::kCacheList};
   Car car_ LIGHTNING_GUARDED_BY(mutex_);
@@ -96,7 +107,7 @@ Block* BlockCache::Impl::allocate(std::uint32_t bytes) {
 
 void BlockCache::Impl::pin(Block& block) {
   const std::uint32_t before = block.pins_.fetch_add(1, std::memory_order_relaxed);
-  if ((before & ~Block::kCachePin) == 0) add(mine().pinned_bytes, static_cast<std::int64_t>(footprint(block)));
+  if ((before & ~Block::kCachePin) == 0) count_pinned(static_cast<std::int64_t>(footprint(block)));
 }
 
 void BlockCache::Impl::unpin(Block& block) {
@@ -105,9 +116,9 @@ void BlockCache::Impl::unpin(Block& block) {
   // Counted before the pin goes: after it, the block, and with the last block this object, may be gone.
   for (;;) {
     const bool last = (pins & ~Block::kCachePin) == 1;
-    if (last) add(mine().pinned_bytes, -bytes);
+    if (last) count_pinned(-bytes);
     if (block.pins_.compare_exchange_weak(pins, pins - 1, std::memory_order_acq_rel, std::memory_order_relaxed)) break;
-    if (last) add(mine().pinned_bytes, bytes);
+    if (last) count_pinned(bytes);
   }
   if (pins == 1) free(block);
 }
@@ -177,7 +188,7 @@ bool BlockCache::Impl::publish(BlockSlot& slot, Block& block) {
 }
 
 Block* BlockCache::Impl::insert(BlockSlot& slot, Block* block) {
-  add(mine().misses, std::uint64_t{1});
+  count_miss();
   collect_if_many_retired(kRetiredShareMax);
   Block* first = nullptr;
   bool more = false;
@@ -252,12 +263,12 @@ void BlockCache::Impl::collect_if_many_retired(std::uint64_t share) {
 
 BlockCache::Counters BlockCache::Impl::counters() const {
   Counters sum;
-  std::int64_t pinned = 0;
-  for (const ThreadCounters& c : thread_counters_) {
+  std::int64_t pinned = pinned_elsewhere_.load(std::memory_order_relaxed);
+  thread_counters_.for_each([&](const ThreadCounters& c) {
     sum.hits += c.hits.load(std::memory_order_relaxed);
     sum.misses += c.misses.load(std::memory_order_relaxed);
     pinned += c.pinned_bytes.load(std::memory_order_relaxed);
-  }
+  });
   sum.pinned_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(pinned, 0));
   sum.retired_bytes = retired_bytes_.load(std::memory_order_relaxed);
   base::MutexLock lock(mutex_);

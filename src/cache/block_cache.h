@@ -80,7 +80,8 @@ class BlockCache {
     if (block == nullptr) return nullptr;
     // Read first: the line stays shared among the cores.
     if (!slot.referenced_.load(std::memory_order_relaxed)) slot.referenced_.store(true, std::memory_order_relaxed);
-    add(thread_counters_[base::thread_slot()].hits, std::uint64_t{1});
+    if (ThreadCounters* const mine = thread_counters_->mine_or_null()) [[likely]]
+      add(mine->hits, std::uint64_t{1});
     return block;
   }
   // Uninitialised memory for a block of `bytes`, charged to the budget and owned by the caller until insert() or
@@ -127,7 +128,7 @@ class BlockCache {
   }
 
   Impl* impl_;  // lives until the last block is freed
-  ThreadCounters* thread_counters_;
+  base::PerThread<ThreadCounters>* thread_counters_;
 };
 
 }  // namespace lightning::cache

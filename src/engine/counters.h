@@ -5,9 +5,10 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "base/histogram.h"
-#include "base/sync.h"
+#include "base/per_thread.h"
 
 namespace lightning::engine {
 
@@ -38,18 +39,25 @@ struct BackgroundCounters {
 class Counters {
  public:
   void add(Counter counter, std::uint64_t amount = 1) {
-    auto& value = slots_[base::thread_slot()].values[static_cast<std::size_t>(counter)];
+    Slot* const slot = slots_->mine_or_null();
+    if (slot == nullptr) [[unlikely]]
+      return;  // the thousandth thread and no memory: one count less
+    auto& value = slot->values[static_cast<std::size_t>(counter)];
     value.store(value.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);  // one writer per slot
   }
   std::uint64_t sum(Counter counter) const {
     std::uint64_t total = 0;
-    for (std::size_t i = 0; i < base::kThreadSlotsMax; ++i)
-      total += slots_[i].values[static_cast<std::size_t>(counter)].load(std::memory_order_relaxed);
+    std::as_const(*slots_).for_each([&](const Slot& slot) {
+      total += slot.values[static_cast<std::size_t>(counter)].load(std::memory_order_relaxed);
+    });
     return total;
   }
   // True for one call in 32 of this thread: whose latency is then measured.
   bool sample() {
-    auto& turn = slots_[base::thread_slot()].turn;
+    Slot* const slot = slots_->mine_or_null();
+    if (slot == nullptr) [[unlikely]]
+      return false;
+    auto& turn = slot->turn;
     const std::uint32_t now = turn.load(std::memory_order_relaxed);
     turn.store(now + 1, std::memory_order_relaxed);
     return now % 32 == 0;
@@ -60,7 +68,7 @@ class Counters {
     std::array<std::atomic<std::uint64_t>, static_cast<std::size_t>(Counter::kCount)> values{};
     std::atomic<std::uint32_t> turn{0};
   };
-  std::unique_ptr<Slot[]> slots_ = std::make_unique<Slot[]>(base::kThreadSlotsMax);
+  std::unique_ptr<base::PerThread<Slot>> slots_ = std::make_unique<base::PerThread<Slot>>();
 };
 
 struct LatencyHistograms {

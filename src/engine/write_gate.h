@@ -5,11 +5,10 @@
 // of its entries are older than all of its successor's. Passing costs one exchange on a line of the thread's own.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 
-#include "base/sync.h"
+#include "base/per_thread.h"
 
 namespace lightning::engine {
 
@@ -21,7 +20,7 @@ class WriteGate {
  public:
   class Pass {
    public:
-    explicit Pass(WriteGate& gate) : slot_(gate.slots_[base::thread_slot()]) {
+    explicit Pass(WriteGate& gate) : slot_(gate.slots_.mine()) {
       for (;;) {
         slot_.inside.exchange(1, std::memory_order_seq_cst);  // announced before closed_ is read
         if (!gate.closed_.load(std::memory_order_seq_cst)) return;
@@ -42,8 +41,9 @@ class WriteGate {
    public:
     explicit Closure(WriteGate& gate) : gate_(gate), lock_(gate.mutex_) {
       gate_.closed_.store(true, std::memory_order_seq_cst);
-      for (Slot& slot : gate_.slots_)
+      gate_.slots_.for_each([](const Slot& slot) {
         for (base::Backoff backoff; slot.inside.load(std::memory_order_seq_cst) != 0;) backoff.pause();
+      });
     }
     ~Closure() { gate_.closed_.store(false, std::memory_order_seq_cst); }
     Closure(const Closure&) = delete;
@@ -59,7 +59,7 @@ class WriteGate {
   friend class Closure;
   base::Mutex mutex_{base::LockRank::kMemTableSwitch};
   std::atomic<bool> closed_{false};
-  std::array<Slot, base::kThreadSlotsMax> slots_;
+  base::PerThread<Slot> slots_;
 };
 
 }  // namespace lightning::engine

@@ -28,7 +28,9 @@ Status Tree::reserve(std::uint64_t entries, std::uint64_t bytes) {
   constexpr std::uint64_t kEntriesMax = std::uint64_t{1} << 48, kBytesMax = std::uint64_t{1} << 60;
   if (entries > kEntriesMax || bytes > kBytesMax)
     return Error(ErrorCode::kOutOfMemory, "a batch of " + std::to_string(entries) + " entries fits no memory");
-  auto& slot = arena_.slot();
+  auto* const mine = arena_.slot_or_null();
+  if (mine == nullptr) return Error(ErrorCode::kOutOfMemory, "no memory for one more thread that writes");
+  auto& slot = *mine;
   const std::uint64_t record_bytes = bytes + entries * sizeof(Record);
   LIGHTNING_TRY(arena_.promise(slot, entries, record_bytes));
   auto nodes = arena_.set_aside(slot, entries * kNodeShare);

@@ -305,12 +305,11 @@ TEST(FiberScheduler, GivesEachFiberItsOwnSlot) {
             WorldEnd::kFinished);
 }
 
-TEST(FiberScheduler, RefusesMoreFibersThanThereAreSlots) {
+TEST(FiberScheduler, RefusesMoreFibersThanAWorldHolds) {
   FiberScheduler world(3);
   ASSERT_EQ(world.run([] {
     std::vector<Thread> threads;
-    for (std::uint32_t t = 0; t < kThreadSlotsMax - 1; ++t)
-      threads.push_back(Thread::spawn("many", [] { sleep_for(1s); }));
+    for (std::uint32_t t = 0; t < kFibersMax - 1; ++t) threads.push_back(Thread::spawn("many", [] { sleep_for(1s); }));
     EXPECT_TRUE(threads.back().joinable());
     EXPECT_FALSE(Thread::spawn("one too many", [] {}).joinable());
   }),

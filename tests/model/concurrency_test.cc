@@ -118,5 +118,42 @@ TEST_F(Concurrency, WhatWasReadOnceStaysReadable) {
   EXPECT_EQ(wrong, 0);
 }
 
+// There was a limit of 1,024 live threads in one process, and the next one ended it.
+TEST_F(Concurrency, ThereIsNoLimitToTheNumberOfThreads) {
+  constexpr int kThreads = 1500;
+  auto db = Database::open(directory_ + "/store", config_);
+  ASSERT_TRUE(db) << db.error().to_string();
+  base::Mutex mutex{base::LockRank::kJobs};
+  base::CondVar changed;
+  int begun = 0;
+  std::atomic<int> failures{0};
+  std::vector<base::Thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.push_back(base::Thread::spawn("one of many", [&, t] {
+      const std::string key = "key" + std::to_string(t);
+      failures += db->put(key, "first") ? 0 : 1;
+      {
+        const base::MutexLock lock(mutex);
+        if (++begun == kThreads) changed.notify_all();
+        while (begun < kThreads) changed.wait(mutex);
+      }
+      for (int round = 0; round < 10; ++round) {
+        const std::string value = std::to_string(round) + std::string(100, 'v');
+        failures += db->put(key, value) ? 0 : 1;
+        const auto found = db->get(key);
+        failures += found && found->has_value() && **found == value ? 0 : 1;
+      }
+      Iterator it = db->iterate();
+      it.seek(key);
+      failures += it.valid() && it.key() == key ? 0 : 1;
+    }));
+    ASSERT_TRUE(threads.back().joinable()) << "the system gives no more than " << t << " threads";
+  }
+  threads.clear();
+  EXPECT_EQ(failures, 0);
+  EXPECT_EQ(db->stats().puts, kThreads * 11u) << "threads share their counters";
+  EXPECT_TRUE(db->close());
+}
+
 }  // namespace
 }  // namespace lightning
