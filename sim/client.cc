@@ -52,6 +52,9 @@ void Scene::judge(const Error& error, const std::string& what) {
     case ErrorCode::kKeyspaceExists:
       if (faults) return;
       break;
+    case ErrorCode::kTableCorrupt:
+      if (damage && what == "compact_range") return;
+      break;
     default:
       break;
   }

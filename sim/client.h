@@ -30,6 +30,7 @@ struct Scene {
   std::string doing;    // the call in progress, for reports of stuck worlds
   // Calls may fail. An error that says kNotApplied is believed; after one that says kUnknown its client stops.
   bool faults = false;
+  bool damage = false;  // some table counts as damaged: compact_range may say so
   std::uint64_t calls = 0, errors = 0;
 
   std::function<void(const std::string&)> tell;  // what happens, for those who replay a seed

@@ -51,6 +51,25 @@ void run_clients(Run& run, Database& db, std::uint64_t count, std::uint64_t step
   for (base::Thread& thread : threads) thread.join();
 }
 
+// For the rest of this life a table counts as damaged: a check meets a flipped bit, which is then flipped back. So all
+// can still be read and compared, while flushes and compactions must find their way around the table.
+void pretend_damage(Run& run, Database& db) {
+  env::SimulatedFileSystem& files = run.world().files;
+  // What a job has not finished is not a table yet.
+  if (const Status idle = db.wait_for_background_work(); !idle) return run.fail(idle.error().to_string());
+  const auto names = files.list(db.path() + "/tables");
+  if (!names || names->empty()) return;
+  const std::string path = db.path() + "/tables/" + (*names)[run.dice().below(names->size())];
+  const auto info = files.info(path);
+  if (!info) return;
+  const std::uint64_t offset = run.dice().below(info->bytes / 2 + 1);
+  if (!files.flip_bit(path, offset)) return;
+  const auto report = db.check();
+  files.flip_bit(path, offset);
+  if (!report) return run.fail("check: " + report.error().to_string());
+  run.scene().damage = !db.stats().damaged_tables.empty();
+}
+
 }  // namespace
 
 RunResult& RunResult::operator+=(const RunResult& other) {
@@ -122,13 +141,16 @@ RunResult run_seed(std::uint64_t seed, const Planted& planted, const std::functi
     run.world().files.cancel_crash();
     const std::uint64_t when = moment(400);
     const env::CrashStage how = stage();
+    const bool damage = dice.one_in(4);
     const bool outlived = run.live([&](Database& db) {
+      if (damage) pretend_damage(run, db);
       run.arm(when, how);
       run_clients(run, db, clients, clients == 0 ? 60 : 60 / clients);
       // A life that comes to its end before its death is closed cleanly, or dies just before.
       if (dice.one_in(2) && !run.failed()) base::FiberScheduler::current()->kill_world();
       run.world().files.cancel_crash();
     });
+    run.scene().damage = false;
     if (run.failed()) break;
     if (!outlived) die();
   }

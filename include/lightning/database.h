@@ -220,7 +220,8 @@ class Database {
   // Writes the memtables to tables and waits; durable on return.
   Status flush();
   // Brings what was written to the range before the call into one level, dropping on the way what no snapshot can see;
-  // waits. What already lies in one level and holds no tombstones is left as it is.
+  // waits. What already lies in one level and holds no tombstones is left as it is. Errors: kTableCorrupt, kTableMissing
+  // if the range holds damaged tables (Statistics::damaged_tables): then all the rest of it was compacted.
   Status compact_range(const KeyRange& range = {});
   Status compact_range(const Keyspace& keyspace, const KeyRange& range = {});
   // Waits until no flush or compaction is running or due. Errors: kReadOnlyMode if background work has failed.

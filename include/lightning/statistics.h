@@ -26,6 +26,17 @@ struct KeyspaceStatistics {
   std::uint64_t memtables = 0, memtable_bytes = 0, memtable_entries = 0;
 };
 
+// A table in whose file a read, a compaction or a check has met damage since the database was opened. Compactions leave
+// it alone, and with it what lies above it in its range; reads beside the damage, and all writes, go on. A full check()
+// that finds the table whole takes it off the list, and so does opening the database again.
+struct DamagedTable {
+  std::string keyspace;
+  std::uint32_t level = 0;
+  std::string file;
+  std::string smallest_key, largest_key;  // all keys of the table; the damage may be smaller: `error` tells
+  std::string error;                      // the first finding: file, offset, keys, what to do
+};
+
 // What a power cut at this moment could take.
 struct LossWindow {
   std::uint64_t bytes = 0;         // acknowledged log bytes not yet known to be on disk
@@ -77,7 +88,8 @@ struct Statistics {
   Sequence last_sequence = 0;
   std::uint64_t live_snapshots = 0;
   std::uint64_t bytes_on_disk = 0;
-  std::string background_error;  // empty, or why writes are stopped
+  std::vector<DamagedTable> damaged_tables;  // empty, or where compaction has halted
+  std::string background_error;              // empty, or why writes are stopped
 };
 
 }  // namespace lightning

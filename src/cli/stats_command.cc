@@ -71,6 +71,16 @@ void add_keyspaces(JsonText& json, const Statistics& s) {
   json.end_array();
 }
 
+void add_damage(JsonText& json, const Statistics& s) {
+  json.field("damaged_tables_count", static_cast<std::uint64_t>(s.damaged_tables.size())).begin_array("damaged_tables");
+  for (const DamagedTable& table : s.damaged_tables) {
+    json.begin_object().field("keyspace", table.keyspace).field("level", table.level).field("file", table.file);
+    json.field("smallest_key", escaped(table.smallest_key)).field("largest_key", escaped(table.largest_key));
+    json.field("error", table.error).end_object();
+  }
+  json.end_array();
+}
+
 std::string json_of(const Database& db, const Statistics& s) {
   JsonText json;
   json.begin_object().field("path", db.path());
@@ -82,6 +92,7 @@ std::string json_of(const Database& db, const Statistics& s) {
   add_latency(json, "sync_latency", s.sync_latency);
   add_state(json, s);
   add_keyspaces(json, s);
+  add_damage(json, s);
   json.field("last_sequence", s.last_sequence).field("live_snapshots", s.live_snapshots);
   json.field("bytes_on_disk", s.bytes_on_disk).field("background_error", s.background_error).end_object();
   return json.text();
@@ -103,6 +114,9 @@ std::string text_of(const Database& db, const Statistics& s) {
                 bytes_text(level.bytes) + " in " + human_count(level.tables) +
                 (level.tables == 1 ? " table\n" : " tables\n");
   }
+  for (const DamagedTable& table : s.damaged_tables)
+    text += "\ndamaged table of keyspace " + escaped(table.keyspace) + ", level " + std::to_string(table.level) + ": " +
+            table.error + "\n";
   if (!s.background_error.empty()) text += "\nwrites are stopped: " + s.background_error + "\n";
   return text;
 }

@@ -56,6 +56,61 @@ class Outputs {
   std::vector<format::FileNumber> created_;
 };
 
+// Passes over the keys of some spans. Forward only.
+class Outside final : public format::EntryIterator {
+ public:
+  Outside(std::unique_ptr<format::EntryIterator> inner, const std::vector<KeySpan>& spans)
+      : inner_(std::move(inner)), spans_(spans) {}
+  bool valid() const override { return inner_->valid(); }
+  void seek_to_first() override {
+    inner_->seek_to_first();
+    pass();
+  }
+  void seek(std::string_view key, Sequence sequence) override {
+    inner_->seek(key, sequence);
+    pass();
+  }
+  void next() override {
+    inner_->next();
+    pass();
+  }
+  void seek_to_last() override { refuse(); }
+  void seek_for_prev(std::string_view, Sequence) override { refuse(); }
+  void prev() override { refuse(); }
+  const format::Entry& entry() const override { return inner_->entry(); }
+  Status status() const override {
+    if (refused_) return Error(ErrorCode::kInternal, "a cursor that only goes forward was turned round");
+    return inner_->status();
+  }
+
+ private:
+  void pass() {
+    if (!inner_->valid()) return;
+    const auto span = std::lower_bound(
+        spans_.begin(), spans_.end(), inner_->entry().key,
+        [](const KeySpan& each, std::string_view key) { return std::string_view(each.largest) < key; });
+    if (span == spans_.end() || inner_->entry().key < span->smallest) return;
+    inner_->seek(span->largest + '\0', format::kSequenceMax);
+    pass();
+  }
+  void refuse() { refused_ = true; }
+
+  const std::unique_ptr<format::EntryIterator> inner_;
+  const std::vector<KeySpan> spans_;
+  bool refused_ = false;
+};
+
+std::vector<std::unique_ptr<format::EntryIterator>> input_sources(const Plan& plan) {
+  const sstable::TableReadOptions options{.fill_cache = false};
+  std::vector<std::unique_ptr<format::EntryIterator>> sources;
+  if (plan.input_level == 0) {
+    for (const auto& table : plan.inputs) sources.push_back(manifest::level_iterator({table}, options));
+  } else {
+    sources.push_back(manifest::level_iterator(plan.inputs, options));
+  }
+  return sources;
+}
+
 }  // namespace
 
 Result<MergeResult> write_tables(format::EntryIterator& input, std::optional<std::string_view> start,
@@ -91,19 +146,19 @@ Result<MergeResult> write_tables(format::EntryIterator& input, std::optional<std
 }
 
 std::unique_ptr<format::EntryIterator> input_iterator(const Plan& plan) {
-  const sstable::TableReadOptions options{.fill_cache = false};
-  std::vector<std::unique_ptr<format::EntryIterator>> sources;
-  if (plan.input_level == 0) {
-    for (const auto& table : plan.inputs) sources.push_back(manifest::level_iterator({table}, options));
-  } else {
-    sources.push_back(manifest::level_iterator(plan.inputs, options));
-  }
-  if (!plan.overlapped.empty()) sources.push_back(manifest::level_iterator(plan.overlapped, options));
+  auto sources = input_sources(plan);
+  if (!plan.held_back.empty())
+    for (auto& source : sources) source = std::make_unique<Outside>(std::move(source), plan.held_back);
+  if (!plan.overlapped.empty()) sources.push_back(manifest::level_iterator(plan.overlapped, {.fill_cache = false}));
   return format::merge(std::move(sources));
 }
 
+std::unique_ptr<format::EntryIterator> held_back_iterator(const Plan& plan) {
+  return format::merge(input_sources(plan));
+}
+
 std::vector<std::string> split_points(const Plan& plan, std::size_t parts) {
-  if (parts < 2) return {};
+  if (parts < 2) return plan.cuts;
   // Keys that cut each table into pieces of equal size, weighted by the table's share; then the quantiles of all of
   // them.
   std::vector<std::string> keys;
@@ -121,6 +176,11 @@ std::vector<std::string> split_points(const Plan& plan, std::size_t parts) {
   for (std::size_t i = 1; i < parts && !keys.empty(); ++i) {
     const std::string& key = keys[i * keys.size() / parts];
     if (points.empty() || points.back() < key) points.push_back(key);
+  }
+  if (!plan.cuts.empty()) {
+    points.insert(points.end(), plan.cuts.begin(), plan.cuts.end());
+    std::sort(points.begin(), points.end());
+    points.erase(std::unique(points.begin(), points.end()), points.end());
   }
   return points;
 }

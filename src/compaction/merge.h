@@ -44,10 +44,12 @@ struct MergeResult {
 Result<MergeResult> write_tables(format::EntryIterator& input, std::optional<std::string_view> start,
                                  std::optional<std::string_view> end, Retention retention, const OutputOptions& output);
 
-// The cursor over all that a plan reads.
+// The cursor over all that goes to a plan's output level. Forward only.
 std::unique_ptr<format::EntryIterator> input_iterator(const Plan& plan);
+// The cursor over a plan's inputs alone, without what they overlap: for what is held back.
+std::unique_ptr<format::EntryIterator> held_back_iterator(const Plan& plan);
 
-// Up to parts - 1 keys that cut the plan's input into about equal pieces.
+// Up to parts - 1 keys that cut the plan's input into about equal pieces, and those where it must be cut.
 std::vector<std::string> split_points(const Plan& plan, std::size_t parts);
 
 }  // namespace lightning::compaction

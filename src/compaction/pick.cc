@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "compaction/around_damage.h"
+
 namespace lightning::compaction {
 
 using manifest::kLevels;
@@ -13,6 +15,7 @@ namespace {
 bool any_busy(const std::vector<TablePtr>& tables) {
   return std::any_of(tables.begin(), tables.end(), [](const TablePtr& table) { return table->compacting; });
 }
+bool all_free(const std::vector<TablePtr>& tables) { return !any_busy(tables) && !any_damaged(tables); }
 
 struct Bounds {
   std::string_view smallest, largest;
@@ -34,10 +37,10 @@ bool nothing_below(const Version& version, std::uint32_t output_level, const Bou
 }
 
 std::optional<Plan> complete(const Version& version, Plan plan) {
-  if (plan.inputs.empty() || any_busy(plan.inputs)) return std::nullopt;
+  if (plan.inputs.empty() || !all_free(plan.inputs)) return std::nullopt;
   const Bounds bounds = bounds_of(plan.inputs);
   plan.overlapped = Version::overlapping(version.levels[plan.output_level], bounds.smallest, bounds.largest);
-  if (any_busy(plan.overlapped)) return std::nullopt;
+  if (!all_free(plan.overlapped)) return std::nullopt;
   // The tables below are rewritten whole: their tombstones may hide keys outside the inputs' bounds.
   std::vector<TablePtr> all = plan.inputs;
   all.insert(all.end(), plan.overlapped.begin(), plan.overlapped.end());
@@ -45,9 +48,15 @@ std::optional<Plan> complete(const Version& version, Plan plan) {
   return plan;
 }
 
+bool damage_near_level0(const Version& version, std::uint32_t base_level) {
+  return any_damaged(version.levels[0]) || any_damaged(version.levels[base_level]);
+}
+
 // All of level 0, oldest included, into the base level. Runs that arrive meanwhile stay for the next time.
-std::optional<Plan> pick_level0(const Version& version, std::uint32_t base_level, double score) {
-  if (any_busy(version.levels[0])) return std::nullopt;
+std::optional<Plan> pick_level0(const Version& version, std::uint32_t base_level, const PickOptions& options,
+                                double score) {
+  if (damage_near_level0(version, base_level))
+    return pick_level0_around_damage(version, base_level, options.level0_trigger, score);
   Plan plan{
       .input_level = 0, .output_level = base_level, .inputs = version.levels[0], .overlapped = {}, .score = score};
   return complete(version, std::move(plan));
@@ -58,7 +67,7 @@ std::optional<Plan> pick_level(const Version& version, std::uint32_t level, std:
   std::optional<Plan> best;
   double best_cost = 0;
   for (const TablePtr& table : version.levels[level]) {
-    if (table->compacting) continue;
+    if (table->compacting || table->damaged()) continue;
     auto plan = complete(
         version,
         Plan{.input_level = level, .output_level = output_level, .inputs = {table}, .overlapped = {}, .score = score});
@@ -115,7 +124,7 @@ LevelTargets targets(const Version& version, const PickOptions& options) {
 std::optional<Plan> pick(const Version& version, const PickOptions& options) {
   const LevelTargets target = targets(version, options);
   std::vector<std::pair<double, std::uint32_t>> scores;
-  scores.emplace_back(static_cast<double>(version.levels[0].size()) / options.level0_trigger, 0);
+  scores.emplace_back(static_cast<double>(level0_runs(version, options)) / options.level0_trigger, 0);
   for (std::uint32_t level = target.base_level; level + 1 < kLevels; ++level) {
     if (version.levels[level].empty()) continue;
     scores.emplace_back(static_cast<double>(version.level_bytes(level)) / static_cast<double>(target.bytes[level]),
@@ -124,8 +133,8 @@ std::optional<Plan> pick(const Version& version, const PickOptions& options) {
   std::sort(scores.begin(), scores.end(), std::greater<>());
   for (const auto& [score, level] : scores) {
     if (score < 1) break;
-    auto plan =
-        level == 0 ? pick_level0(version, target.base_level, score) : pick_level(version, level, level + 1, score);
+    auto plan = level == 0 ? pick_level0(version, target.base_level, options, score)
+                           : pick_level(version, level, level + 1, score);
     if (plan) return plan;
   }
   return std::nullopt;
@@ -134,19 +143,24 @@ std::optional<Plan> pick(const Version& version, const PickOptions& options) {
 std::optional<Plan> pick_range(const Version& version, const PickOptions& options,
                                std::optional<std::string_view> start, std::optional<std::string_view> end,
                                Sequence through) {
-  const auto in_range = [&](const TablePtr& table) {
-    return (!start || table->meta().largest_key >= *start) && (!end || table->meta().smallest_key < *end);
+  const auto in_range = [&](const manifest::TableHandle& table) {
+    return (!start || table.meta().largest_key >= *start) && (!end || table.meta().smallest_key < *end);
   };
   const auto tables_in_range = [&](std::uint32_t level) {
     std::vector<TablePtr> tables;
-    std::copy_if(version.levels[level].begin(), version.levels[level].end(), std::back_inserter(tables), in_range);
+    std::copy_if(version.levels[level].begin(), version.levels[level].end(), std::back_inserter(tables),
+                 [&](const TablePtr& table) { return in_range(*table); });
     return tables;
   };
   const std::uint32_t base = targets(version, options).base_level;
-  const std::vector<TablePtr> runs = tables_in_range(0);
-  if (std::any_of(runs.begin(), runs.end(), [&](const TablePtr& run) {
-        return run->meta().smallest_sequence <= through;
-      }))  // all of level 0: its runs overlap, and the order of ages must be kept
+  const auto wanted = [&](const manifest::TableHandle& run) {
+    return in_range(run) && run.meta().smallest_sequence <= through;
+  };
+  if (damage_near_level0(version, base)) {
+    if (auto plan = pick_range_around_damage(version, base, wanted)) return plan;
+  } else if (std::any_of(version.levels[0].begin(), version.levels[0].end(),
+                         [&](const TablePtr& run) { return wanted(*run); }))
+    // all of level 0: its runs overlap, and the order of ages must be kept
     return complete(
         version,
         Plan{.input_level = 0, .output_level = base, .inputs = version.levels[0], .overlapped = {}, .score = 1});
@@ -158,13 +172,26 @@ std::optional<Plan> pick_range(const Version& version, const PickOptions& option
     bool tombstones = false;
     for (const TablePtr& table : tables) tombstones = tombstones || table->meta().tombstones > 0;
     if (!deeper && !tombstones) continue;
-    return complete(version, Plan{.input_level = level,
-                                  .output_level = level + 1,
-                                  .inputs = std::move(tables),
-                                  .overlapped = {},
-                                  .score = 1});
+    const auto down = [&](std::vector<TablePtr> inputs) {
+      return complete(version, Plan{.input_level = level,
+                                    .output_level = level + 1,
+                                    .inputs = std::move(inputs),
+                                    .overlapped = {},
+                                    .score = 1});
+    };
+    if (!any_damaged(tables) && !any_damaged(tables_in_range(level + 1))) return down(std::move(tables));
+    for (TablePtr& table : tables)  // what damage does not hold back, one by one
+      if (auto plan = down({std::move(table)})) return plan;
   }
   return std::nullopt;
+}
+
+std::size_t level0_runs(const Version& version, const PickOptions& options) {
+  const std::uint32_t base = targets(version, options).base_level;
+  if (!damage_near_level0(version, base)) return version.levels[0].size();
+  std::size_t deepest = 0;
+  for (const Segment& segment : segments(version, base)) deepest = std::max(deepest, segment.depth());
+  return deepest;
 }
 
 std::uint64_t debt_bytes(const Version& version, const PickOptions& options) {

@@ -21,15 +21,26 @@ struct PickOptions {
   std::uint64_t base_bytes = 256ull << 20;  // smallest target of a level that is not the last
 };
 
+// Keys from `smallest` to `largest`, both included.
+struct KeySpan {
+  std::string smallest, largest;
+};
+
 struct Plan {
   std::uint32_t input_level = 0, output_level = 0;
   std::vector<manifest::TablePtr> inputs;      // of input_level
   std::vector<manifest::TablePtr> overlapped;  // of output_level
   bool bottommost = false;                     // nothing older lies below: tombstones that no snapshot needs may go
   double score = 0;
+  // Around damage (around_damage.h). Entries of the inputs in these spans stay in level 0; sorted, disjoint.
+  std::vector<KeySpan> held_back = {};
+  // Keys at which an output ends: a table of the output level that stays begins there.
+  std::vector<std::string> cuts = {};
 
   // Moves instead of merging: one level's tables overlap nothing below.
-  bool trivial_move() const { return input_level != output_level && overlapped.empty() && inputs.size() == 1; }
+  bool trivial_move() const {
+    return input_level != output_level && overlapped.empty() && held_back.empty() && inputs.size() == 1;
+  }
   std::uint64_t input_bytes() const;
 };
 
@@ -49,6 +60,10 @@ std::optional<Plan> pick(const manifest::Version& version, const PickOptions& op
 std::optional<Plan> pick_range(const manifest::Version& version, const PickOptions& options,
                                std::optional<std::string_view> start, std::optional<std::string_view> end,
                                Sequence through = format::kSequenceMax);
+
+// Runs of level 0 that count towards its triggers: all of them, but for those that damage keeps apart
+// (around_damage.h).
+std::size_t level0_runs(const manifest::Version& version, const PickOptions& options);
 
 // Bytes that wait to be compacted: what level 0 and overfull levels hold beyond their targets.
 std::uint64_t debt_bytes(const manifest::Version& version, const PickOptions& options);

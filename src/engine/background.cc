@@ -111,7 +111,8 @@ Status Engine::flush_sealed(Tree& tree) {
     return {};
   };
   Status status = finish();
-  if (!status) remove_unused_outputs(result.tables);
+  if (!status)
+    for (const sstable::TableMeta& meta : result.tables) remove_unused_outputs({{0, meta}});
   return status;
 }
 
@@ -190,7 +191,7 @@ void Engine::schedule_compactions() {
 void Engine::run_compaction(TreePtr tree, compaction::Plan plan) {
   const Status status = closing() ? Status{} : compact(*tree, plan);
   end_compaction(*tree, plan);
-  if (!status) background_failed(status.error());
+  if (!status && !note_damage(*tree->pin_view()->version, status.error())) background_failed(status.error());
   plan = {};  // lets go of the inputs, so that their files go now
   epochs_.collect();
   update_pressure();
@@ -201,15 +202,15 @@ void Engine::run_compaction(TreePtr tree, compaction::Plan plan) {
 Status Engine::compact(Tree& tree, const compaction::Plan& plan) {
   if (plan.trivial_move() && !(plan.bottommost && plan.inputs.front()->meta().tombstones > 0))
     return move_table(tree, plan);
-  LIGHTNING_ASSIGN(const auto outputs, merge_tables(tree, plan));
+  LIGHTNING_ASSIGN(const std::vector<Output> outputs, merge_tables(plan));
   const auto finish = [&]() -> Status {
     LIGHTNING_TRY(env_.files.sync_directory(paths_.tables()));
     manifest::VersionEdit edit;
     manifest::Version::Change change;
-    for (const sstable::TableMeta& meta : outputs) {
+    for (const auto& [level, meta] : outputs) {
       LIGHTNING_ASSIGN(auto table, open_table(meta, true));
-      change.add.emplace_back(plan.output_level, std::move(table));
-      edit.add_tables.push_back({tree.id, plan.output_level, meta});
+      change.add.emplace_back(level, std::move(table));
+      edit.add_tables.push_back({tree.id, level, meta});
       background_.compaction_bytes_written.fetch_add(meta.file_bytes, std::memory_order_relaxed);
     }
     for (const auto& table : plan.inputs) {
@@ -260,11 +261,10 @@ struct SubRanges {
 
 }  // namespace
 
-Result<std::vector<sstable::TableMeta>> Engine::merge_tables(Tree& tree, const compaction::Plan& plan) {
+Result<std::vector<Engine::Output>> Engine::merge_tables(const compaction::Plan& plan) {
   constexpr std::uint64_t kBytesPerPart = 8 << 20;
-  (void)tree;
-  const std::size_t parts = std::clamp<std::size_t>(plan.input_bytes() / kBytesPerPart, 1,
-                                                    compaction_lane_ ? compaction_lane_->threads() : 1);
+  const std::size_t parts_max = compaction_lane_ && plan.output_level > 0 ? compaction_lane_->threads() : 1;
+  const std::size_t parts = std::clamp<std::size_t>(plan.input_bytes() / kBytesPerPart, 1, std::max(parts_max, 1ul));
   auto ranges = std::make_shared<SubRanges>();
   ranges->cuts.emplace_back();
   for (std::string& key : compaction::split_points(plan, parts)) ranges->cuts.emplace_back(std::move(key));
@@ -294,20 +294,35 @@ Result<std::vector<sstable::TableMeta>> Engine::merge_tables(Tree& tree, const c
     base::MutexLock lock(ranges->mutex);
     while (ranges->finished < count) ranges->done.wait(ranges->mutex);
   }
-  std::vector<sstable::TableMeta> tables;
-  std::optional<Error> failed;
+  std::vector<Output> outputs;
+  Status status;
   for (auto& result : ranges->results) {
     if (!result) {
-      failed = result.error();
+      status = result.error();
       continue;
     }
-    std::move(result->tables.begin(), result->tables.end(), std::back_inserter(tables));
+    for (sstable::TableMeta& meta : result->tables) outputs.push_back({plan.output_level, std::move(meta)});
   }
-  if (failed) {
-    remove_unused_outputs(tables);
-    return *failed;
+  if (status) status = keep_back(plan, snapshots, outputs);
+  if (!status) {
+    remove_unused_outputs(outputs);
+    return std::move(status).error();
   }
-  return tables;
+  return outputs;
+}
+
+// What damage holds back stays in level 0: one run for each span.
+Status Engine::keep_back(const compaction::Plan& plan, const std::vector<Sequence>& snapshots,
+                         std::vector<Output>& outputs) {
+  const compaction::OutputOptions options = output_options(0, false);
+  for (const compaction::KeySpan& span : plan.held_back) {
+    const auto input = compaction::held_back_iterator(plan);
+    const std::string end = span.largest + '\0';
+    LIGHTNING_ASSIGN(auto result, compaction::write_tables(*input, span.smallest, end,
+                                                           compaction::Retention(snapshots, false), options));
+    for (sstable::TableMeta& meta : result.tables) outputs.push_back({0, std::move(meta)});
+  }
+  return {};
 }
 
 // --- tables -------------------------------------------------------------------------------------------------------
@@ -359,13 +374,13 @@ Result<manifest::TablePtr> Engine::open_table(const sstable::TableMeta& meta, bo
 }
 
 // Best effort: whatever stays is set aside at the next open.
-void Engine::remove_unused_outputs(const std::vector<sstable::TableMeta>& metas) {
+void Engine::remove_unused_outputs(const std::vector<Output>& outputs) {
   {
     base::MutexLock lock(manifest_mutex_);
     if (!manifest_ || manifest_->failed())
       return;  // a failed append may have reached the disk: then they are referred to
   }
-  for (const sstable::TableMeta& meta : metas) remove_table_file(meta.number);
+  for (const Output& output : outputs) remove_table_file(output.meta.number);
 }
 
 void Engine::remove_table_file(format::FileNumber number) {
@@ -429,6 +444,19 @@ Status Engine::install(Tree& tree, manifest::VersionEdit edit, const manifest::V
 
 // --- errors and pressure ------------------------------------------------------------------------------------------
 
+// Damage of one table stops what would read it, and nothing else.
+bool Engine::note_damage(const manifest::Version& version, const Error& error) const {
+  if (error.code() != ErrorCode::kTableCorrupt && error.code() != ErrorCode::kTableMissing) return false;
+  for (const auto& level : version.levels) {
+    for (const manifest::TablePtr& table : level) {
+      if (table->table->path() != error.context().file) continue;
+      table->mark_damaged(error);
+      return true;
+    }
+  }
+  return false;
+}
+
 void Engine::background_failed(const Error& error) {
   if (error.code() == ErrorCode::kCancelled) return;
   fail_writes(error);
@@ -486,7 +514,7 @@ void Engine::update_pressure() {
   Wait wait = Wait::kNone;
   for (const TreePtr& tree : all_trees()) {
     const PinnedView view = tree->pin_view();
-    const std::size_t runs = view->version->levels[0].size();
+    const std::size_t runs = compaction::level0_runs(*view->version, pick_options());
     const double span =
         std::max(1.0, static_cast<double>(config_.level0_stop_trigger) - config_.level0_slowdown_trigger);
     if (runs >= config_.level0_slowdown_trigger)

@@ -59,8 +59,11 @@ DatabaseIterator::~DatabaseIterator() {
 
 Status DatabaseIterator::status() const {
   LIGHTNING_TRY(Status(status_));
-  if (entries_) return entries_->status();
-  return {};
+  if (!entries_) return {};
+  Status status = entries_->status();
+  if (!status) [[unlikely]]
+    engine_->note_damage(*view_->version, status.error());
+  return status;
 }
 
 bool DatabaseIterator::usable() {

@@ -99,6 +99,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Sequence visible() const { return visible_.load(std::memory_order_acquire); }
 
   // For iterators.
+  // True if `error` is about a table of `version`, which from now on counts as damaged: so much is settled.
+  bool note_damage(const manifest::Version& version, const Error& error) const;
   void count(Counter counter, std::uint64_t amount) { counters_.add(counter, amount); }
   // The time now if this call is one of those whose latency is measured, else 0.
   std::uint64_t begin_timing() {
@@ -171,14 +173,19 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void schedule_compactions();
   void run_compaction(TreePtr tree, compaction::Plan plan);
   Status compact(Tree& tree, const compaction::Plan& plan);
-  Result<std::vector<sstable::TableMeta>> merge_tables(Tree& tree, const compaction::Plan& plan);
+  struct Output {
+    std::uint32_t level;
+    sstable::TableMeta meta;
+  };
+  Result<std::vector<Output>> merge_tables(const compaction::Plan& plan);
+  Status keep_back(const compaction::Plan& plan, const std::vector<Sequence>& snapshots, std::vector<Output>& outputs);
   Status move_table(Tree& tree, const compaction::Plan& plan);
   Result<manifest::TablePtr> open_table(const sstable::TableMeta& meta, bool just_written);
   Status install(Tree& tree, manifest::VersionEdit edit, const manifest::Version::Change& change,
                  Sequence flushed_through);
   Result<compaction::OutputOptions::Target> create_table_file();
   compaction::OutputOptions output_options(std::uint32_t level, bool bottommost);
-  void remove_unused_outputs(const std::vector<sstable::TableMeta>& metas);
+  void remove_unused_outputs(const std::vector<Output>& outputs);
   void remove_table_file(format::FileNumber number);
   void update_pressure();
   void note_obsolete(format::FileNumber number);

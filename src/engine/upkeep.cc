@@ -53,7 +53,7 @@ Status Engine::compact_range(const Keyspace& keyspace, const KeyRange& range) {
     if (plan) {
       const Status status = compact(*tree, *plan);
       end_compaction(*tree, *plan);
-      if (!status) {
+      if (!status && !note_damage(*tree->pin_view()->version, status.error())) {
         background_failed(status.error());
         return status;
       }
@@ -63,10 +63,18 @@ Status Engine::compact_range(const Keyspace& keyspace, const KeyRange& range) {
       update_pressure();
       continue;
     }
-    if (!busy) return {};
+    if (!busy) break;
     base::MutexLock lock(jobs_mutex_);
     jobs_changed_.wait_for(jobs_mutex_, std::chrono::milliseconds(50));
   }
+  // All but this could be done.
+  const PinnedView view = tree->pin_view();
+  for (const auto& level : view->version->levels)
+    for (const manifest::TablePtr& table : level)
+      if ((!range.start || table->meta().largest_key >= *range.start) &&
+          (!range.end || table->meta().smallest_key < *range.end))
+        if (auto damage = table->damaged() ? table->damage() : std::nullopt) return std::move(*damage).while_doing("compacting a range");
+  return {};
 }
 
 Status Engine::wait_for_background_work() {
@@ -166,13 +174,17 @@ Result<CheckReport> Engine::check(const CheckOptions& options) {
                    .at_file(table->table->path())});
           continue;
         }
-        if (options.full)
+        if (options.full) {
+          const std::size_t before = report.findings.size();
           table->table->check(
               [&](const Error& error) {
                 report.findings.push_back({error});
+                table->mark_damaged(error);
                 return true;
               },
               before_read);
+          if (!stopped && !closing() && report.findings.size() == before) table->mark_whole();
+        }
         if (stopped) return Error(ErrorCode::kCancelled, "the check was cancelled");
       }
     }
@@ -268,6 +280,13 @@ Statistics Engine::stats() {
         facts.tables += 1;
         facts.bytes += table->meta().file_bytes;
         facts.entries += table->meta().entries;
+        if (const auto damage = table->damaged() ? table->damage() : std::nullopt)
+          stats.damaged_tables.push_back({.keyspace = tree->name,
+                                          .level = level,
+                                          .file = table->table->path(),
+                                          .smallest_key = table->meta().smallest_key,
+                                          .largest_key = table->meta().largest_key,
+                                          .error = damage->to_string()});
       }
       stats.bytes_on_disk += facts.bytes;
       if (facts.tables > 0) keyspace.levels.push_back(facts);

@@ -4,6 +4,23 @@
 
 namespace lightning::manifest {
 
+void TableHandle::mark_damaged(const Error& finding) {
+  base::MutexLock lock(damage_mutex_);
+  if (!damage_) damage_ = finding;
+  damaged_.store(true, std::memory_order_release);
+}
+
+void TableHandle::mark_whole() {
+  base::MutexLock lock(damage_mutex_);
+  damage_.reset();
+  damaged_.store(false, std::memory_order_release);
+}
+
+std::optional<Error> TableHandle::damage() const {
+  base::MutexLock lock(damage_mutex_);
+  return damage_;
+}
+
 TableHandle* Version::find(const Level& level, std::string_view key, std::uint64_t head) {
   std::size_t low = 0, high = level.size();  // first table whose largest key is not below `key`
   while (low < high) {

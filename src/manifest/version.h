@@ -5,11 +5,13 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/coding.h"
+#include "base/sync.h"
 #include "manifest/version_edit.h"
 #include "sstable/table.h"
 
@@ -40,12 +42,22 @@ class TableHandle {
   }
   void mark_obsolete() { obsolete_.store(true, std::memory_order_release); }
 
+  // Damage that a read, a job or a check met in the file. Compactions leave a damaged table where it is, and with it
+  // the order of ages around it; reads that do not touch the damage go on. Forgotten when the store closes, or when a
+  // check finds the table whole. Threads: any.
+  bool damaged() const { return damaged_.load(std::memory_order_acquire); }
+  void mark_damaged(const Error& finding);  // the first finding is kept
+  void mark_whole();
+  std::optional<Error> damage() const;
+
   std::shared_ptr<sstable::Table> table;
   const std::uint64_t smallest_head, largest_head;  // base::head_of the bounds: most comparisons end here
   bool compacting = false;                          // guarded by the engine's compaction lock
 
  private:
-  std::atomic<bool> obsolete_{false};
+  std::atomic<bool> obsolete_{false}, damaged_{false};
+  mutable base::Mutex damage_mutex_{base::LockRank::kLeaf};
+  std::optional<Error> damage_ LIGHTNING_GUARDED_BY(damage_mutex_);
   OnObsolete on_obsolete_;
 };
 

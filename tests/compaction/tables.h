@@ -1,7 +1,7 @@
 // Real tables on a simulated disk, and versions made of them from text.
 //
 //   L0: 7[a..f] 5[c..k]        newest first
-//   L6: 3[a..d 20k] 4[e..m !]  20k: about 20 KiB; !: nothing but tombstones; *: being compacted
+//   L6: 3[a..d 20k] 4[e..m !]  20k: about 20 KiB; !: nothing but tombstones; *: being compacted; x: damaged
 #pragma once
 
 #include <gtest/gtest.h>
@@ -147,22 +147,24 @@ class Tables : public testing::Test {
         std::string bounds, mark;
         inside >> bounds;
         std::uint64_t kib = 1;
-        bool tombstones = false, busy = false;
+        bool tombstones = false, busy = false, damaged = false;
         while (inside >> mark) {
           if (mark.back() == 'k') kib = std::stoull(mark);
           tombstones = tombstones || mark == "!";
           busy = busy || mark == "*";
+          damaged = damaged || mark == "x";
         }
         result.levels[level].push_back(
             shaped(std::stoull(line.substr(number_at)), bounds, kib, tombstones, sequence--));
         result.levels[level].back()->compacting = busy;
+        if (damaged) result.levels[level].back()->mark_damaged(Error(ErrorCode::kTableCorrupt, "drawn so"));
       }
     }
     must(result.validate());
     return result;
   }
 
-  // "L0 {7 5} + L6 {3 4} -> L6 bottommost"
+  // "L0 {7 5} + L6 {3 4} -> L6 bottommost"; "but a..c": what is held back
   static std::string text_of(const std::optional<Plan>& plan) {
     if (!plan) return "nothing";
     std::ostringstream text;
@@ -176,6 +178,7 @@ class Tables : public testing::Test {
       text << " + ";
       list(plan->output_level, plan->overlapped);
     }
+    for (const KeySpan& span : plan->held_back) text << " but " << span.smallest << ".." << span.largest;
     text << " -> L" << plan->output_level << (plan->bottommost ? " bottommost" : "")
          << (plan->trivial_move() ? " moved" : "");
     return text.str();
