@@ -20,7 +20,9 @@ ExitCode finish(Context& context, CommandResult result) {
 }  // namespace
 
 int run_command_line(int argc, const char* const* argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // writing to a closed pipe is an error value like any other
+  // Writing to a closed pipe, or beyond the size that a file may have (ulimit -f), is an error value like any other.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   Context context;
   CommandLine line(context);
   add_point_commands(line);

@@ -221,6 +221,7 @@ Result<BenchResult> run_workload(Database& db, const Keyspace& keyspace, const B
       while (writing.load(std::memory_order_relaxed) && writer_failure) writer_failure = background.put_random(0);
     });
   std::vector<base::Thread> threads;
+  threads.reserve(workers.size());
   for (auto& worker : workers)
     threads.push_back(base::Thread::spawn("bench", [&worker, workload] { worker->run(workload->operation); }));
 

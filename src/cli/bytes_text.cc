@@ -112,7 +112,8 @@ Result<std::string> from_base64(std::string_view text) {
   }
   out.resize(out.size() - padding);
   if (padding > 0) {  // bits under the padding must be zero, so that every byte string has one encoding only
-    const int last = kBase64Values[static_cast<unsigned char>(text[text.size() - 1 - padding])];
+    const auto last =
+        static_cast<unsigned char>(kBase64Values[static_cast<unsigned char>(text[text.size() - 1 - padding])]);
     if ((last & (padding == 1 ? 3 : 15)) != 0) return bad_character("base64", text, text.size() - 1 - padding);
   }
   return out;

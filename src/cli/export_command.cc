@@ -24,7 +24,7 @@ Result<Format> choose_format(const ExportOptions& options) {
 // All keyspaces, or the one that was named; a table without a column for the keyspace holds one.
 std::vector<std::string> choose_keyspaces(const Context& context, const Database& db, Format format) {
   if (!context.options.keyspace.empty()) return {context.options.keyspace};
-  const std::vector<std::string> all = db.keyspaces();
+  std::vector<std::string> all = db.keyspaces();
   if (format == Format::kJsonl || format == Format::kDump) return all;
   if (all.size() > 1)
     say("note: only the default keyspace is exported; this format cannot tell keyspaces apart (see --keyspace)");

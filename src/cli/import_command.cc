@@ -87,9 +87,10 @@ class Import {
     progress_.clear();
     if (!copied) {
       // What came before the bad place was sound: it stays, and is told.
-      if (auto kept = importer.flush(); !kept) return std::move(kept).error();
-      LIGHTNING_TRY(db.close());
-      return Error(copied.error()).while_doing("imported " + human_count(importer.written()) + " records, then");
+      Status kept = importer.flush();
+      if (kept) kept = db.close();
+      return Error(kept ? copied.error() : kept.error())
+          .while_doing("imported " + human_count(importer.written()) + " records, then");
     }
     LIGHTNING_TRY(db.close());  // durable in every mode
     LIGHTNING_TRY(summarize(input, importer.written()));

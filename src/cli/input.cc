@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "env/os_error.h"
+
 namespace lightning::cli {
 
 namespace {
@@ -31,7 +33,7 @@ class FileInput final : public Input {
     for (;;) {
       const ssize_t n = ::read(descriptor_, to, capacity);
       if (n >= 0) return static_cast<std::size_t>(n);
-      if (errno != EINTR) return Error(ErrorCode::kIo, "cannot read the input").at_file(name()).with_os_error(errno);
+      if (errno != EINTR) return env::system_error(errno, "cannot read the input", name());
     }
   }
 
@@ -83,10 +85,7 @@ void Input::consume(std::size_t bytes) {
 Result<std::unique_ptr<Input>> open_input(const std::string& path) {
   if (path == "-") return std::make_unique<FileInput>(STDIN_FILENO, "standard input");
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) {
-    const ErrorCode code = errno == EACCES ? ErrorCode::kPermissionDenied : ErrorCode::kIo;
-    return Error(code, "cannot open the input").at_file(path).with_os_error(errno).with_advice("check the path");
-  }
+  if (descriptor < 0) return env::system_error(errno, "cannot open the input", path);
   return std::make_unique<FileInput>(descriptor, path);
 }
 

@@ -7,18 +7,13 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "env/os_error.h"
+
 namespace lightning::cli {
 
 namespace {
 
 constexpr std::size_t kBufferBytes = 64 * 1024;
-
-Error os_failure(int os_error, const std::string& what, const std::string& name) {
-  ErrorCode code = ErrorCode::kIo;
-  if (os_error == ENOSPC || os_error == EDQUOT) code = ErrorCode::kNoSpace;
-  if (os_error == EACCES || os_error == EPERM || os_error == EROFS) code = ErrorCode::kPermissionDenied;
-  return Error(code, what).at_file(name).with_os_error(os_error);
-}
 
 // A device or a pipe can be neither renamed over nor removed.
 bool is_special(const std::string& path) {
@@ -42,7 +37,7 @@ Result<std::unique_ptr<Output>> Output::create(const std::string& path) {
   const bool in_place = is_special(path);
   const std::string name = in_place ? path : path + ".partial-" + std::to_string(::getpid());
   std::FILE* file = std::fopen(name.c_str(), in_place ? "we" : "wxe");
-  if (file == nullptr) return os_failure(errno, "cannot create the output", path);
+  if (file == nullptr) return env::system_error(errno, "cannot create the output", path);
   return std::unique_ptr<Output>(new Output(file, path, in_place ? "" : name));
 }
 
@@ -55,7 +50,7 @@ Output::~Output() {
 Status Output::failed(int os_error) {
   reader_gone_ = os_error == EPIPE;
   if (reader_gone_) return Error(ErrorCode::kCancelled, "nobody reads " + name_ + " any more");
-  return os_failure(os_error, "cannot write the output", name_);
+  return env::system_error(os_error, "cannot write the output", name_);
 }
 
 Status Output::write(std::string_view bytes) {

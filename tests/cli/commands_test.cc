@@ -202,6 +202,26 @@ TEST_F(Commands, StatsAndCompactAndInspectSpeakJson) {
   }
 }
 
+TEST_F(Commands, InspectShowsALogRecordByRecord) {
+  std::string lines;
+  for (int i = 1000; i < 2500; ++i) lines += "{\"key\":\"" + std::to_string(i) + "\",\"value\":\"\"}\n";
+  ASSERT_EQ(ldb("import", {}, lines).exit_code, 0);  // in two batches
+  std::string records, segments;
+  for (const auto& entry : std::filesystem::directory_iterator(db + "/wal")) {
+    const Outcome inspected = run({"inspect", "wal", entry.path().string(), "--json"});
+    EXPECT_EQ(inspected.exit_code, 0) << inspected.err;
+    const std::size_t segment = inspected.out.find("{\"fact\":\"segment\"");
+    ASSERT_NE(segment, std::string::npos) << inspected.out;
+    records += inspected.out.substr(0, segment);
+    segments += inspected.out.substr(segment);
+    EXPECT_NE(run({"inspect", "wal", entry.path().string()}).out.find("segment number="), std::string::npos);
+  }
+  for (const char* batch : {"\"first_sequence\":1,\"operations\":1000,", "\"first_sequence\":1001,\"operations\":500,"})
+    EXPECT_NE(records.find(batch), std::string::npos) << batch << " in " << records;
+  EXPECT_NE(segments.find("\"sealed\":\"yes\""), std::string::npos) << segments;
+  expect_failure(run({"inspect", "wal", db + "/SUPERBLOCK"}), 5, "SUPERBLOCK");
+}
+
 // --- usage --------------------------------------------------------------------------------------------------
 
 TEST(Usage, MistakesAreExitCodeTwoWithASuggestion) {

@@ -1,10 +1,13 @@
 #include "cli/support/process.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <pty.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,9 +48,22 @@ int wait_for(pid_t pid) {
   return exit_code_of(status);
 }
 
+// In the child. The binary may lie where nobody else can go, so it is opened before.
+void enter(const Surroundings& surroundings) {
+  if (surroundings.file_bytes_max != 0) {
+    const rlimit limit{.rlim_cur = surroundings.file_bytes_max, .rlim_max = surroundings.file_bytes_max};
+    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) ::_exit(125);
+  }
+  constexpr unsigned kNobody = 65534;
+  if (surroundings.unprivileged && ::geteuid() == 0 &&
+      (::setgroups(0, nullptr) != 0 || ::setresgid(kNobody, kNobody, kNobody) != 0 ||
+       ::setresuid(kNobody, kNobody, kNobody) != 0))
+    ::_exit(125);
+}
+
 // fork and exec with the three descriptors given.
-pid_t spawn(std::vector<std::string> arguments, const Environment& environment, int in, int out, int err) {
-  std::vector<std::string> variables = environment_with(environment);
+pid_t spawn(std::vector<std::string> arguments, const Surroundings& surroundings, int in, int out, int err) {
+  std::vector<std::string> variables = environment_with(surroundings.environment);
   const std::vector<char*> argv = pointers(arguments), envp = pointers(variables);
   const pid_t pid = ::fork();
   if (pid != 0) return pid;
@@ -56,18 +72,27 @@ pid_t spawn(std::vector<std::string> arguments, const Environment& environment, 
   ::dup2(err, STDERR_FILENO);
   for (int fd = 3; fd < 256; ++fd) ::close(fd);
   ::signal(SIGPIPE, SIG_DFL);
-  ::execve(argv[0], argv.data(), envp.data());
+  const int binary = ::open(argv[0], O_RDONLY | O_CLOEXEC);
+  enter(surroundings);
+  ::fexecve(binary, argv.data(), envp.data());
   ::_exit(126);
 }
 
-Outcome run_program(const std::vector<std::string>& arguments, std::string_view input, const Environment& environment) {
+std::vector<std::string> with_binary(const Arguments& arguments) {
+  std::vector<std::string> all{kBinary};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  return all;
+}
+
+Outcome run_program(const std::vector<std::string>& arguments, std::string_view input,
+                    const Surroundings& surroundings) {
   TempDir files;
   write_file(files / "in", input);
   const int in = ::open((files / "in").c_str(), O_RDONLY);
   const int out = ::open((files / "out").c_str(), O_WRONLY | O_CREAT, 0600);
   const int err = ::open((files / "err").c_str(), O_WRONLY | O_CREAT, 0600);
   Outcome outcome;
-  outcome.exit_code = wait_for(spawn(arguments, environment, in, out, err));
+  outcome.exit_code = wait_for(spawn(arguments, surroundings, in, out, err));
   for (int fd : {in, out, err}) ::close(fd);
   outcome.out = read_file(files / "out");
   outcome.err = read_file(files / "err");
@@ -101,13 +126,31 @@ void write_file(const std::string& path, std::string_view content) {
 }
 
 Outcome run(const Arguments& arguments, std::string_view input, const Environment& environment) {
-  std::vector<std::string> all{kBinary};
-  all.insert(all.end(), arguments.begin(), arguments.end());
-  return run_program(all, input, environment);
+  return run_in({.environment = environment}, arguments, input);
+}
+
+Outcome run_in(const Surroundings& surroundings, const Arguments& arguments, std::string_view input) {
+  return run_program(with_binary(arguments), input, surroundings);
+}
+
+Outcome run_on_terminal(const Arguments& arguments, const Environment& environment) {
+  int terminal = -1, screen = -1;
+  if (::openpty(&screen, &terminal, nullptr, nullptr, nullptr) != 0) ADD_FAILURE() << "openpty: " << errno;
+  const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  const pid_t pid = spawn(with_binary(arguments), {.environment = environment}, nothing, terminal, terminal);
+  for (int fd : {nothing, terminal}) ::close(fd);
+  Outcome outcome;
+  char bytes[4096];
+  for (ssize_t n = 0; (n = ::read(screen, bytes, sizeof bytes)) > 0 || (n < 0 && errno == EINTR);)
+    if (n > 0) outcome.out.append(bytes, static_cast<std::size_t>(n));
+  ::close(screen);
+  outcome.exit_code = wait_for(pid);
+  for (std::size_t at = 0; (at = outcome.out.find("\r\n", at)) != std::string::npos;) outcome.out.erase(at, 1);
+  return outcome;
 }
 
 Outcome run_shell(const std::string& command, const Environment& environment) {
-  return run_program({"/bin/bash", "-c", command}, "", environment);
+  return run_program({"/bin/bash", "-c", command}, "", {.environment = environment});
 }
 
 Child::Child(const Arguments& arguments) {
@@ -115,9 +158,7 @@ Child::Child(const Arguments& arguments) {
   int input[2], error[2];
   if (::pipe2(input, O_CLOEXEC) != 0 || ::pipe2(error, O_CLOEXEC) != 0) ADD_FAILURE() << "pipe: " << errno;
   const int nothing = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
-  std::vector<std::string> all{kBinary};
-  all.insert(all.end(), arguments.begin(), arguments.end());
-  pid_ = spawn(all, {}, input[0], nothing, error[1]);
+  pid_ = spawn(with_binary(arguments), {}, input[0], nothing, error[1]);
   for (int fd : {input[0], error[1], nothing}) ::close(fd);
   input_ = input[1];
   error_ = error[0];

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,8 +36,18 @@ using Arguments = std::vector<std::string>;
 // "NAME=value" each; of the test's own environment only PATH and HOME are passed on.
 using Environment = std::vector<std::string>;
 
+// What a process finds around it.
+struct Surroundings {
+  Environment environment{};
+  bool unprivileged = false;         // nobody, where the tests run as root: root ignores permissions
+  std::uint64_t file_bytes_max = 0;  // what a file of it may hold (RLIMIT_FSIZE); 0: no limit
+};
+
 // Runs to the end.
 Outcome run(const Arguments& arguments, std::string_view input = "", const Environment& environment = {});
+Outcome run_in(const Surroundings& surroundings, const Arguments& arguments, std::string_view input = "");
+// With both outputs on one terminal: `out` is all that it was sent, with its "\r\n" as "\n".
+Outcome run_on_terminal(const Arguments& arguments, const Environment& environment = {});
 // A command line of a shell, in which $LDB is the binary.
 Outcome run_shell(const std::string& command, const Environment& environment = {});
 
