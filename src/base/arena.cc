@@ -5,18 +5,16 @@
 #include <algorithm>
 #include <string>
 
+#include "base/pages.h"
+
 namespace lightning::base {
 namespace {
 
-constexpr std::size_t kPageBytes = 4096;
-constexpr std::size_t kHugePageBytes = 2 << 20;
 constexpr std::size_t kFirstChunkBytes = 64 << 10;  // an empty memtable should cost next to nothing
 constexpr std::size_t kChunkBytesMax = 4 << 20;
 constexpr std::size_t kFirstRegionBytes = 4 << 10;
 constexpr std::size_t kRegionBytesMax = 64 << 10;
 constexpr std::size_t kCarvedBytesMax = 1 << 20;  // more than this gets a chunk of its own
-
-constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
 // Zeroed pages, or null. From 2 MiB on aligned to 2 MiB, with huge pages asked for.
 char* map_pages(std::size_t bytes) {

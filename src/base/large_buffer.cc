@@ -5,14 +5,14 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/pages.h"
+
 namespace lightning::base {
 
 namespace {
 
-constexpr std::size_t kHugePageBytes = 2u << 20;
 constexpr std::size_t kLineBytes = 64;
 
-constexpr std::size_t round_up(std::size_t bytes, std::size_t to) { return (bytes + to - 1) / to * to; }
 constexpr bool is_mapped(std::size_t bytes) { return bytes >= kHugePageBytes; }
 
 }  // namespace

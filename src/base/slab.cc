@@ -7,6 +7,8 @@
 #include <bitset>
 #include <new>
 
+#include "base/pages.h"
+
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 #define LIGHTNING_POISON(memory, bytes) ASAN_POISON_MEMORY_REGION(memory, bytes)
@@ -20,8 +22,7 @@ namespace lightning::base {
 namespace {
 
 // Accounting is by pages of this size. Where the system's are larger, pages are given back only with their region.
-constexpr std::size_t kPage = 4096;
-constexpr std::uint32_t kPages = SlabAllocator::kRegionBytes / kPage;
+constexpr std::uint32_t kPages = SlabAllocator::kRegionBytes / kPageBytes;
 
 // A class with this many regions takes the next one as a huge page: the part not yet in use is then at most a ninth.
 constexpr std::uint32_t kHugeFromRegions = 8;
@@ -32,8 +33,6 @@ constexpr std::size_t kHugeClassMax = std::size_t{64} << 10;
 // matter beside what is in use.
 constexpr std::uint64_t kSlackMin = std::uint64_t{256} << 10;
 constexpr std::uint64_t kSlackShare = 32;
-
-constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
 constexpr std::size_t kLinearMax = 1024;  // below: steps of 64 bytes
 constexpr std::size_t kLinearStep = SlabAllocator::kAlignment;
@@ -100,18 +99,18 @@ struct SlabAllocator::Region {
   std::uint32_t place_of(const void* memory) {
     return static_cast<std::uint32_t>((static_cast<const char*>(memory) - at(head_bytes())) / place_bytes);
   }
-  std::uint32_t first_page(std::uint32_t place) const { return static_cast<std::uint32_t>(offset(place) / kPage); }
+  std::uint32_t first_page(std::uint32_t place) const { return static_cast<std::uint32_t>(offset(place) / kPageBytes); }
   std::uint32_t last_page(std::uint32_t place) const {
-    return static_cast<std::uint32_t>((offset(place) + place_bytes - 1) / kPage);
+    return static_cast<std::uint32_t>((offset(place) + place_bytes - 1) / kPageBytes);
   }
 
   bool is_free(std::uint32_t place) const { return (((warm[place / 64] | cold[place / 64]) >> (place % 64)) & 1) != 0; }
   // Whether nothing in use touches `page`.
   bool page_is_free(std::uint32_t page) const {
-    const std::size_t begin = page * kPage;
+    const std::size_t begin = page * kPageBytes;
     if (begin < head_bytes()) return false;
     const std::size_t first = (begin - head_bytes()) / place_bytes;
-    const std::size_t last = std::min<std::size_t>((begin + kPage - 1 - head_bytes()) / place_bytes, places - 1);
+    const std::size_t last = std::min<std::size_t>((begin + kPageBytes - 1 - head_bytes()) / place_bytes, places - 1);
     for (std::size_t place = first; place <= last; ++place)
       if (!is_free(static_cast<std::uint32_t>(place))) return false;
     return true;
@@ -145,7 +144,7 @@ struct SlabAllocator::Region {
 };
 
 std::size_t SlabAllocator::footprint(std::size_t bytes) {
-  return bytes > kLargestClass ? round_up(bytes, kPage) : bytes_of(class_of(bytes));
+  return bytes > kLargestClass ? round_up(bytes, kPageBytes) : bytes_of(class_of(bytes));
 }
 
 SlabAllocator::~SlabAllocator() {
@@ -154,7 +153,7 @@ SlabAllocator::~SlabAllocator() {
     for (RegionList* list : {&size_class.warm, &size_class.cold}) {
       while (Region* region = list->head) {
         region->leave_list();
-        hold(-static_cast<std::int64_t>(region->resident.count() * kPage));
+        hold(-static_cast<std::int64_t>(region->resident.count() * kPageBytes));
         LIGHTNING_UNPOISON(region, kRegionBytes);
         ::munmap(region, kRegionBytes);
       }
@@ -189,7 +188,7 @@ void SlabAllocator::free(void* memory, std::size_t bytes) {
     if (region.used == 0 && too_large) {
       region.leave_list();
       --classes_[region.size_class].regions;
-      hold(-static_cast<std::int64_t>(region.resident.count() * kPage));
+      hold(-static_cast<std::int64_t>(region.resident.count() * kPageBytes));
       empty = &region;
     } else {
       if (too_large) give_back(region, place);
@@ -209,7 +208,7 @@ void SlabAllocator::free(void* memory, std::size_t bytes) {
 }
 
 void* SlabAllocator::allocate_large(std::size_t bytes) {
-  const std::size_t size = round_up(bytes, kPage);
+  const std::size_t size = round_up(bytes, kPageBytes);
   void* memory = map(size);
   if (memory == nullptr) return nullptr;
   live_.fetch_add(size, std::memory_order_relaxed);
@@ -218,7 +217,7 @@ void* SlabAllocator::allocate_large(std::size_t bytes) {
 }
 
 void SlabAllocator::free_large(void* memory, std::size_t bytes) {
-  const std::size_t size = round_up(bytes, kPage);
+  const std::size_t size = round_up(bytes, kPageBytes);
   ::munmap(memory, size);
   live_.fetch_sub(size, std::memory_order_relaxed);
   hold(-static_cast<std::int64_t>(size));
@@ -245,9 +244,9 @@ SlabAllocator::Region* SlabAllocator::map_region(std::uint32_t index) {
     region->warm_count = region->places;
     region->resident.set();  // the first touch brings all of it
   } else {
-    for (std::size_t page = 0; page * kPage < Region::head_bytes(); ++page) region->resident.set(page);
+    for (std::size_t page = 0; page * kPageBytes < Region::head_bytes(); ++page) region->resident.set(page);
   }
-  hold(static_cast<std::int64_t>(region->resident.count() * kPage));
+  hold(static_cast<std::int64_t>(region->resident.count() * kPageBytes));
   LIGHTNING_POISON(memory + Region::head_bytes(), kRegionBytes - Region::head_bytes());
   file(*region);
   return region;
@@ -265,7 +264,7 @@ void* SlabAllocator::take(Region& region) {
     region.cold[place / 64] &= ~(std::uint64_t{1} << (place % 64));
   }
   ++region.used;
-  if (const std::uint32_t fresh = region.touch(place); fresh > 0) hold(std::int64_t{fresh} * std::int64_t{kPage});
+  if (const std::uint32_t fresh = region.touch(place); fresh > 0) hold(std::int64_t{fresh} * std::int64_t{kPageBytes});
   live_.fetch_add(region.place_bytes, std::memory_order_relaxed);
   file(region);
   void* memory = region.at(region.offset(place));
@@ -300,13 +299,13 @@ void SlabAllocator::give_back(Region& region, std::uint32_t place) {
     ::madvise(region.at(0), kRegionBytes, MADV_NOHUGEPAGE);
     region.huge = false;
   }
-  if (::madvise(region.at(first * kPage), (end - first) * kPage, MADV_DONTNEED) != 0) return;
+  if (::madvise(region.at(first * kPageBytes), (end - first) * kPageBytes, MADV_DONTNEED) != 0) return;
   std::int64_t pages = 0;
   for (std::uint32_t page = first; page < end; ++page) {
     pages += region.resident[page] ? 1 : 0;
     region.resident[page] = false;
   }
-  hold(-pages * std::int64_t{kPage});
+  hold(-pages * std::int64_t{kPageBytes});
 }
 
 void SlabAllocator::hold(std::int64_t bytes) {

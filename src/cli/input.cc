@@ -14,7 +14,7 @@ namespace lightning::cli {
 
 namespace {
 
-constexpr std::size_t kBufferBytes = 256 * 1024;
+constexpr std::size_t kReadBytes = 256 * 1024;
 
 class FileInput final : public Input {
  public:
@@ -61,7 +61,7 @@ class MemoryInput final : public Input {
 
 }  // namespace
 
-Input::Input(std::string name) : name_(std::move(name)), buffer_(kBufferBytes, '\0') {}
+Input::Input(std::string name) : name_(std::move(name)), buffer_(kReadBytes, '\0') {}
 
 Result<std::string_view> Input::peek() { return peek(1); }
 

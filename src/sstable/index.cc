@@ -15,7 +15,7 @@ constexpr std::size_t kLeafBytes = 16 * 1024;
 constexpr std::uint8_t kSpills = 16, kCompressionMask = 15;
 constexpr std::size_t kLeafEntryBytesMin = 20;  // four one-byte fields and the tag
 
-Error corrupt(std::string message) { return Error(ErrorCode::kTableCorrupt, "index: " + std::move(message)); }
+Error corrupt_index(std::string message) { return Error(ErrorCode::kTableCorrupt, "index: " + std::move(message)); }
 
 }  // namespace
 
@@ -87,7 +87,8 @@ std::string IndexBuilder::top(base::TagAlgorithm tags, const format::Uid& file, 
 
 Result<std::vector<IndexLeaf>> decode_index_top(std::string_view bytes, std::uint64_t leaves_bytes) {
   std::uint32_t leaf_count = 0, block_count = 0;
-  if (!base::get_le(bytes, leaf_count) || !base::get_le(bytes, block_count)) return corrupt("its top is cut short");
+  if (!base::get_le(bytes, leaf_count) || !base::get_le(bytes, block_count))
+    return corrupt_index("its top is cut short");
   std::vector<IndexLeaf> leaves;
   std::uint64_t blocks = 0, left = leaves_bytes;
   for (std::uint32_t i = 0; i < leaf_count; ++i) {
@@ -96,16 +97,17 @@ Result<std::vector<IndexLeaf>> decode_index_top(std::string_view bytes, std::uin
     std::string_view tag, last_separator;
     if (!base::get_varint(bytes, leaf_blocks) || !base::get_varint(bytes, leaf.stored_bytes) ||
         !base::get_bytes(bytes, 16, tag) || !base::get_length_prefixed(bytes, last_separator))
-      return corrupt("its top is cut short");
+      return corrupt_index("its top is cut short");
     if (leaf.stored_bytes > left || leaf_blocks == 0 || leaf_blocks > leaf.stored_bytes / kLeafEntryBytesMin)
-      return corrupt("its top gives impossible sizes");
+      return corrupt_index("its top gives impossible sizes");
     left -= leaf.stored_bytes;
     blocks += leaf_blocks;
     leaf.blocks = static_cast<std::uint32_t>(leaf_blocks);
     __builtin_memcpy(leaf.tag.bytes.data(), tag.data(), 16);
     leaves.push_back(leaf);
   }
-  if (!bytes.empty() || left != 0 || blocks != block_count || blocks == 0) return corrupt("its top contradicts itself");
+  if (!bytes.empty() || left != 0 || blocks != block_count || blocks == 0)
+    return corrupt_index("its top contradicts itself");
   return leaves;
 }
 
@@ -115,11 +117,11 @@ Result<Index> Index::decode(std::string_view leaves, const std::vector<IndexLeaf
   index.separator_ends_.push_back(0);
   std::uint64_t data_at = data_offset;
   for (const IndexLeaf& leaf : shape) {
-    if (leaf.stored_bytes > leaves.size()) return corrupt("its leaves are cut short");
+    if (leaf.stored_bytes > leaves.size()) return corrupt_index("its leaves are cut short");
     LIGHTNING_TRY(index.decode_leaf(leaves.substr(0, leaf.stored_bytes), leaf.blocks, data_at));
     leaves.remove_prefix(leaf.stored_bytes);
   }
-  if (!leaves.empty() || data_at != data_offset + data_bytes) return corrupt("it does not cover the data blocks");
+  if (!leaves.empty() || data_at != data_offset + data_bytes) return corrupt_index("it does not cover the data blocks");
   LIGHTNING_TRY(index.build_heads());
   return index;
 }
@@ -129,31 +131,31 @@ Status Index::decode_leaf(std::string_view bytes, std::uint32_t blocks, std::uin
   std::uint32_t count = 0, first_block = 0;
   std::uint64_t first_offset = 0;
   if (!base::get_le(bytes, count) || !base::get_le(bytes, first_block) || !base::get_le(bytes, first_offset))
-    return corrupt("a leaf is cut short");
+    return corrupt_index("a leaf is cut short");
   if (count != blocks || first_block != places_.size() || first_offset != data_at)
-    return corrupt("a leaf contradicts its parent");
+    return corrupt_index("a leaf contradicts its parent");
   std::string last;
   for (std::uint32_t i = 0; i < count; ++i) {
     std::uint64_t shared = 0, stored = 0, raw = 0, sequence = 0;
     std::string_view unshared, flags, tag;
     if (!base::get_varint(bytes, shared) || !base::get_length_prefixed(bytes, unshared) ||
         !base::get_varint(bytes, stored) || !base::get_varint(bytes, raw) || !base::get_bytes(bytes, 1, flags))
-      return corrupt("a leaf is cut short");
+      return corrupt_index("a leaf is cut short");
     const auto flag_bits = static_cast<std::uint8_t>(flags.front());
     const bool spills = (flag_bits & kSpills) != 0;
-    if (spills && !base::get_varint(bytes, sequence)) return corrupt("a leaf is cut short");
-    if (!base::get_bytes(bytes, 16, tag)) return corrupt("a leaf is cut short");
+    if (spills && !base::get_varint(bytes, sequence)) return corrupt_index("a leaf is cut short");
+    if (!base::get_bytes(bytes, 16, tag)) return corrupt_index("a leaf is cut short");
     const auto compression = static_cast<Compression>(flag_bits & kCompressionMask);
     if ((flag_bits & ~(kSpills | kCompressionMask)) != 0 || compression > Compression::kZstd)
       return Error(ErrorCode::kFormatUnsupported, "index: a block is stored in a way that this program does not know");
     if (shared > last.size() || shared + unshared.size() > kKeyBytesMax || sequence > format::kSequenceMax ||
         spills != (sequence != 0) || !plausible_sizes(compression, stored, raw))
-      return corrupt("a leaf holds impossible values");
+      return corrupt_index("a leaf holds impossible values");
     last.resize(shared);
     last += unshared;
     const auto n = static_cast<std::uint32_t>(places_.size());
     if (n > 0 && format::compare_entries(suffix(n - 1), fence_sequence(n - 1), last, sequence) >= 0)
-      return corrupt("its fences are out of order");
+      return corrupt_index("its fences are out of order");
     separators_ += last;
     separator_ends_.push_back(separators_.size());
     if (spills && sequences_.empty()) sequences_.resize(n, 0);
@@ -165,9 +167,9 @@ Status Index::decode_leaf(std::string_view bytes, std::uint32_t blocks, std::uin
     __builtin_memcpy(place.tag.bytes.data(), tag.data(), 16);
     places_.push_back(place);
     data_at += stored;
-    if (data_at > kOffsetMask) return corrupt("a leaf holds impossible values");
+    if (data_at > kOffsetMask) return corrupt_index("a leaf holds impossible values");
   }
-  if (!bytes.empty()) return corrupt("a leaf is longer than its entries");
+  if (!bytes.empty()) return corrupt_index("a leaf is longer than its entries");
   return {};
 }
 

@@ -15,7 +15,6 @@ constexpr std::size_t kHandleBytes = 48;
 constexpr std::size_t kHandlesOffset = 88;
 constexpr std::size_t kHandles = 5;
 
-Error corrupt(std::string message) { return Error(ErrorCode::kTableCorrupt, std::move(message)); }
 Error unsupported(std::string message) { return Error(ErrorCode::kFormatUnsupported, std::move(message)); }
 
 bool known(base::TagAlgorithm algorithm) {
@@ -51,6 +50,8 @@ Result<BlockHandle> load_plain_handle(std::string_view bytes) {
 }
 
 }  // namespace
+
+Error corrupt(std::string message) { return Error(ErrorCode::kTableCorrupt, std::move(message)); }
 
 std::string_view name_of(BlockKind kind) {
   switch (kind) {

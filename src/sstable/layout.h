@@ -20,6 +20,9 @@ inline constexpr std::size_t kTrailerBytes = 32;
 // What the largest entry needs, and room for the parts of a block around it: no writer makes a larger block.
 inline constexpr std::uint64_t kBlockRawBytesMax = kValueBytesMax + kKeyBytesMax + (4u << 20);
 
+// kTableCorrupt; names no file yet.
+Error corrupt(std::string message);
+
 enum class BlockKind : std::uint8_t {
   kData = 1,
   kIndexLeaf = 2,

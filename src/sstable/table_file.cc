@@ -9,7 +9,6 @@ namespace lightning::sstable {
 
 namespace {
 
-Error corrupt(std::string message) { return Error(ErrorCode::kTableCorrupt, std::move(message)); }
 Error out_of_memory(std::uint64_t bytes) {
   return Error(ErrorCode::kOutOfMemory, "no memory for " + std::to_string(bytes) + " bytes of a table");
 }
