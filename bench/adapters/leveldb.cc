@@ -7,6 +7,7 @@
 #include <string>
 
 #include "adapter.h"
+#include "adapters/leveldb_like.h"
 #include "data.h"
 
 namespace lightning::bench {
@@ -17,7 +18,6 @@ void check(const leveldb::Status& status, const char* what) {
 }
 
 leveldb::Slice to_slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
-std::string_view to_view(const leveldb::Slice& slice) { return {slice.data(), slice.size()}; }
 
 class LevelDbSession final : public Session {
  public:
@@ -45,20 +45,7 @@ class LevelDbSession final : public Session {
   }
   ScanSum scan(std::string_view from, std::uint64_t limit, Direction direction) override {
     const std::unique_ptr<leveldb::Iterator> it(db_->NewIterator(read_));
-    ScanSum sum;
-    const bool forward = direction == Direction::kForward;
-    if (!forward) {
-      it->SeekToLast();
-    } else if (from.empty()) {
-      it->SeekToFirst();
-    } else {
-      it->Seek(to_slice(from));
-    }
-    while (it->Valid() && sum.entries < limit) {
-      sum.touched += touch(to_view(it->key())) + touch(to_view(it->value()));
-      if (++sum.entries == limit) break;
-      forward ? it->Next() : it->Prev();
-    }
+    const ScanSum sum = scan_with<leveldb::Slice>(*it, from, limit, direction);
     check(it->status(), "scan");
     return sum;
   }

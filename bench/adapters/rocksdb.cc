@@ -12,6 +12,7 @@
 #include <string>
 
 #include "adapter.h"
+#include "adapters/leveldb_like.h"
 #include "data.h"
 
 namespace lightning::bench {
@@ -109,20 +110,7 @@ class RocksDbSession final : public Session {
   }
   ScanSum scan(std::string_view from, std::uint64_t limit, Direction direction) override {
     const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(read_, family_));
-    ScanSum sum;
-    const bool forward = direction == Direction::kForward;
-    if (!forward) {
-      it->SeekToLast();
-    } else if (from.empty()) {
-      it->SeekToFirst();
-    } else {
-      it->Seek(to_slice(from));
-    }
-    while (it->Valid() && sum.entries < limit) {
-      sum.touched += touch(to_view(it->key())) + touch(to_view(it->value()));
-      if (++sum.entries == limit) break;
-      forward ? it->Next() : it->Prev();
-    }
+    const ScanSum sum = scan_with<rocksdb::Slice>(*it, from, limit, direction);
     check(it->status(), "scan");
     return sum;
   }

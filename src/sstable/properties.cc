@@ -1,6 +1,7 @@
 #include "sstable/properties.h"
 
 #include "base/coding.h"
+#include "sstable/table.h"
 
 namespace lightning::sstable {
 
@@ -14,6 +15,16 @@ constexpr std::uint64_t StoredProperties::* kNumbers[] = {
     &StoredProperties::created_ns,        &StoredProperties::smallest_sequence, &StoredProperties::largest_sequence};
 
 }  // namespace
+
+void StoredProperties::describe(TableMeta& meta) const {
+  meta.smallest_key = smallest_key;
+  meta.largest_key = largest_key;
+  meta.smallest_sequence = smallest_sequence;
+  meta.largest_sequence = largest_sequence;
+  meta.entries = entries;
+  meta.tombstones = tombstones;
+  meta.data_bytes = key_bytes + value_bytes;
+}
 
 std::string encode(const StoredProperties& properties) {
   std::string bytes;

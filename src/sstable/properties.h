@@ -11,6 +11,8 @@
 
 namespace lightning::sstable {
 
+struct TableMeta;
+
 struct StoredProperties {
   std::uint64_t entries = 0, tombstones = 0, key_bytes = 0, value_bytes = 0, distinct_keys = 0, blocks = 0;
   std::uint64_t data_stored_bytes = 0, index_bytes = 0, filter_bytes = 0, created_ns = 0;
@@ -18,6 +20,9 @@ struct StoredProperties {
   std::uint32_t block_bytes = 0, filter_bits_per_key = 0;
   Compression compression = Compression::kNone;
   std::string smallest_key, largest_key;
+
+  // Keys, sequences and counts, as the manifest remembers them.
+  void describe(TableMeta& meta) const;
 };
 std::string encode(const StoredProperties& properties);
 // Errors: kTableCorrupt, not naming the file.

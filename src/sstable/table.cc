@@ -10,23 +10,14 @@ namespace lightning::sstable {
 
 namespace {
 
-Error corrupt(std::string message) { return Error(ErrorCode::kTableCorrupt, std::move(message)); }
-
 TableMeta meta_of(const TableFile& file, const TableFile::Contents& contents) {
-  const StoredProperties& properties = contents.properties;
   TableMeta meta;
   meta.number = contents.footer.number;
   meta.uid = contents.footer.uid;
   meta.file_bytes = file.file_bytes();
   meta.root = file.footer_tag();
   meta.tags = contents.footer.tags;
-  meta.smallest_key = properties.smallest_key;
-  meta.largest_key = properties.largest_key;
-  meta.smallest_sequence = properties.smallest_sequence;
-  meta.largest_sequence = properties.largest_sequence;
-  meta.entries = properties.entries;
-  meta.tombstones = properties.tombstones;
-  meta.data_bytes = properties.key_bytes + properties.value_bytes;
+  contents.properties.describe(meta);
   return meta;
 }
 

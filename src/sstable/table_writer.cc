@@ -226,13 +226,7 @@ Result<TableMeta> TableWriter::Impl::write_rest() {
   meta.file_bytes = at_;
   meta.root = root.tag;
   meta.tags = options_.tags;
-  meta.smallest_key = properties_.smallest_key;
-  meta.largest_key = properties_.largest_key;
-  meta.smallest_sequence = properties_.smallest_sequence;
-  meta.largest_sequence = properties_.largest_sequence;
-  meta.entries = properties_.entries;
-  meta.tombstones = properties_.tombstones;
-  meta.data_bytes = data_bytes();
+  properties_.describe(meta);
   return meta;
 }
 

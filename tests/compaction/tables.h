@@ -19,6 +19,7 @@
 #include "compaction/merge.h"
 #include "compaction/pick.h"
 #include "env/simulated_world.h"
+#include "support/row.h"
 
 namespace lightning::compaction {
 
@@ -31,17 +32,7 @@ inline void must(const Status& status) {
   if (!status) throw std::runtime_error(status.error().to_string());
 }
 
-struct Row {
-  std::string key;
-  Sequence sequence = 1;
-  format::EntryType type = format::EntryType::kPut;
-  std::string value;
-  bool operator==(const Row&) const = default;
-};
-inline bool operator<(const Row& a, const Row& b) {
-  return format::compare_entries(a.key, a.sequence, b.key, b.sequence) < 0;
-}
-inline format::Entry entry_of(const Row& row) { return {row.key, row.sequence, row.type, row.value}; }
+using testing_support::Row;
 
 // What a reader at `at` sees: the brute-force truth.
 inline std::map<std::string, std::string> visible_at(const std::vector<Row>& rows, Sequence at) {

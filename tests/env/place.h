@@ -8,6 +8,7 @@
 #include <string>
 
 #include "env/file_system.h"
+#include "support/expect.h"
 
 namespace lightning::env {
 
@@ -30,21 +31,6 @@ std::string read_whole(FileSystem& files, const std::string& path);
 
 // Bytes that differ from place to place, so that misplaced ones show.
 std::string pattern(std::size_t bytes, unsigned seed = 1);
-
-#define EXPECT_OK(expression)                                        \
-  do {                                                               \
-    const auto& status_ = (expression);                              \
-    EXPECT_TRUE(status_.has_value()) << status_.error().to_string(); \
-  } while (false)
-
-#define EXPECT_CODE(expected, expression)                                                    \
-  do {                                                                                       \
-    const auto& status_ = (expression);                                                      \
-    if (status_.has_value())                                                                 \
-      ADD_FAILURE() << #expression " succeeded";                                             \
-    else                                                                                     \
-      EXPECT_EQ(status_.error().code(), ErrorCode::expected) << status_.error().to_string(); \
-  } while (false)
 
 // The value of a Result that must hold one.
 template <class T>

@@ -14,20 +14,12 @@
 #include "cache/block_cache.h"
 #include "memory_files.h"
 #include "sstable/table.h"
+#include "support/row.h"
 
 namespace lightning::sstable {
 
-struct Row {
-  std::string key;
-  Sequence sequence = 1;
-  format::EntryType type = format::EntryType::kPut;
-  std::string value;
-  bool operator==(const Row&) const = default;
-};
-inline bool operator<(const Row& a, const Row& b) {
-  return format::compare_entries(a.key, a.sequence, b.key, b.sequence) < 0;
-}
-inline format::Entry entry_of(const Row& row) { return {row.key, row.sequence, row.type, row.value}; }
+using testing_support::entry_of;
+using testing_support::Row;
 
 // What a look-up in the model says: the newest version at or before `at`.
 const Row* newest(const std::vector<Row>& rows, std::string_view key, Sequence at);

@@ -13,6 +13,7 @@
 #include "base/memory_budget.h"
 #include "env/env.h"
 #include "env/simulated_world.h"
+#include "support/expect.h"
 #include "wal/layout.h"
 #include "wal/wal.h"
 
@@ -101,14 +102,5 @@ class EveryDisk : public testing::TestWithParam<const char*> {
 #define ON_EVERY_DISK(suite)                                                 \
   INSTANTIATE_TEST_SUITE_P(On, suite, testing::Values("posix", "simulated"), \
                            [](const auto& kind) { return std::string(kind.param); })
-
-#define EXPECT_CODE(expected, expression)                                                    \
-  do {                                                                                       \
-    const auto& status_ = (expression);                                                      \
-    if (status_.has_value())                                                                 \
-      ADD_FAILURE() << #expression " succeeded";                                             \
-    else                                                                                     \
-      EXPECT_EQ(status_.error().code(), ErrorCode::expected) << status_.error().to_string(); \
-  } while (false)
 
 }  // namespace lightning::wal
