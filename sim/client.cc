@@ -429,7 +429,7 @@ bool Client::drop_keyspace(const std::string& name) {
   const auto found =
       std::find_if(keyspaces_.begin(), keyspaces_.end(), [&](const Keyspace& k) { return k.name() == name; });
   if (found == keyspaces_.end()) return false;
-  const Keyspace victim = *found;
+  const Keyspace victim = *found;  // NOLINT(performance-unnecessary-copy-initialization): outlives its place
   scene_.truth.dropping(name);
   if (!fine(db_.drop_keyspace(name), "drop_keyspace")) return false;
   scene_.truth.dropped(name);

@@ -12,12 +12,14 @@ namespace lightning {
 template <class T>
 struct [[nodiscard]] Result : std::expected<T, Error> {
   using std::expected<T, Error>::expected;
+  // Implicit, as std::expected's value is. NOLINTNEXTLINE(google-explicit-constructor)
   Result(Error error) : std::expected<T, Error>(std::unexpect, std::move(error)) {}
 };
 
 template <>
 struct [[nodiscard]] Result<void> : std::expected<void, Error> {
   using std::expected<void, Error>::expected;
+  // NOLINTNEXTLINE(google-explicit-constructor)
   Result(Error error) : std::expected<void, Error>(std::unexpect, std::move(error)) {}
 };
 

@@ -185,12 +185,10 @@ class Layers {
   }
 
   bool is_retired(const std::string& name, const std::string& origin) {
-    for (const RetiredSetting& retired : kRetired) {
-      if (retired.name != name) continue;
-      into_.warnings.push_back(origin + ": " + name + " is deprecated and has no effect: " + std::string(retired.why));
-      return true;
-    }
-    return false;
+    const auto* const retired = std::ranges::find(kRetired, name, &RetiredSetting::name);
+    if (retired == std::end(kRetired)) return false;
+    into_.warnings.push_back(origin + ": " + name + " is deprecated and has no effect: " + std::string(retired->why));
+    return true;
   }
 
   static Error unknown_variable(const std::string& variable) {

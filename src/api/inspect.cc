@@ -65,6 +65,7 @@ Fact table_fact(std::string_view kind, const manifest::VersionEdit::AddTable& ad
 
 std::vector<Fact> facts_of(const manifest::VersionEdit& edit) {
   std::vector<Fact> facts;
+  facts.reserve(edit.add_keyspaces.size() + edit.add_tables.size() + edit.drop_tables.size() + 1);
   for (const auto& keyspace : edit.add_keyspaces)
     facts.push_back(Fact("add_keyspace").add("id", std::uint64_t{keyspace.id}).add("name", keyspace.name));
   for (const auto id : edit.drop_keyspaces) facts.push_back(Fact("drop_keyspace").add("id", std::uint64_t{id}));

@@ -42,8 +42,7 @@ struct LeaksAllowed {
   LeaksAllowed() { __lsan_disable(); }
   ~LeaksAllowed() { __lsan_enable(); }
 #else
-  LeaksAllowed() {}
-  ~LeaksAllowed() {}
+  LeaksAllowed() = default;
 #endif
 };
 
@@ -101,9 +100,9 @@ inline std::uint64_t FiberScheduler::draw_below(std::uint64_t end) {
 
 // --- Life of a world
 
-WorldEnd FiberScheduler::run(std::function<void()> main) {
+WorldEnd FiberScheduler::run(const std::function<void()>& main) {
   if (internal::on_fiber()) internal::fatal("a simulated world cannot be started from inside one");
-  const LeaksAllowed leaks_allowed;
+  [[maybe_unused]] const LeaksAllowed leaks_allowed;
   const internal::ThreadState thread = internal::thread_state;
   outside_ = std::make_unique<FiberContext>();
   report_.clear();

@@ -71,7 +71,7 @@ class FiberScheduler {
   //
   // Fibers of a stopped world are abandoned where they are, as by the death of a process: no destructor runs, and
   // memory they owned is never freed (LeakSanitizer does not see what is allocated inside worlds).
-  WorldEnd run(std::function<void()> main);
+  WorldEnd run(const std::function<void()>& main);
 
   // From a fiber of this world: the process dies here. Does not return; no fiber runs again; run() returns kKilled.
   [[noreturn]] void kill_world();

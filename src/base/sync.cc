@@ -269,7 +269,7 @@ Thread Thread::spawn(std::string name, std::function<void()> body) {
   Thread handle;
   if (FiberScheduler* world = FiberScheduler::current()) {
     const std::uint64_t fiber = world->spawn(std::move(name), std::move(body));
-    if (fiber != 0) handle.impl_ = std::unique_ptr<Impl>(new Impl{{}, world->world_id(), fiber});
+    if (fiber != 0) handle.impl_ = std::make_unique<Impl>(std::thread(), world->world_id(), fiber);
     return handle;
   }
   // The application's signals are for the application's threads.
@@ -284,7 +284,7 @@ Thread Thread::spawn(std::string name, std::function<void()> body) {
     });
     handle.impl_ = std::move(impl);
   } catch (const std::system_error&) {
-    // No thread to give: the empty handle says so.
+    handle = Thread();  // no thread to give: the empty handle says so
   }
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return handle;

@@ -188,7 +188,7 @@ void Engine::schedule_compactions() {
   }
 }
 
-void Engine::run_compaction(TreePtr tree, compaction::Plan plan) {
+void Engine::run_compaction(const TreePtr& tree, compaction::Plan plan) {
   const Status status = closing() ? Status{} : compact(*tree, plan);
   end_compaction(*tree, plan);
   if (!status && !note_damage(*tree->pin_view()->version, status.error())) background_failed(status.error());

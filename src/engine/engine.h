@@ -171,7 +171,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void run_flush(const TreePtr& tree);
   Status flush_sealed(Tree& tree);
   void schedule_compactions();
-  void run_compaction(TreePtr tree, compaction::Plan plan);
+  void run_compaction(const TreePtr& tree, compaction::Plan plan);
   Status compact(Tree& tree, const compaction::Plan& plan);
   struct Output {
     std::uint32_t level;

@@ -32,6 +32,7 @@ Result<Keyspace> Engine::keyspace(std::string_view name) const {
 std::vector<std::string> Engine::keyspaces() const {
   base::MutexLock lock(keyspaces_mutex_);
   std::vector<std::string> names;
+  names.reserve(trees_.size());
   for (const auto& [name, tree] : trees_) names.push_back(name);
   return names;
 }
@@ -39,6 +40,7 @@ std::vector<std::string> Engine::keyspaces() const {
 std::vector<TreePtr> Engine::all_trees() const {
   base::MutexLock lock(keyspaces_mutex_);
   std::vector<TreePtr> trees;
+  trees.reserve(trees_.size());
   for (const auto& [name, tree] : trees_) trees.push_back(tree);
   return trees;
 }
@@ -120,7 +122,7 @@ Result<TreePtr> Engine::take_tree(std::string_view name) {
   base::MutexLock lock(keyspaces_mutex_);
   const auto found = trees_.find(name);
   if (found == trees_.end()) return unknown_keyspace(name);
-  const TreePtr tree = found->second;
+  TreePtr tree = found->second;
   {
     base::MutexLock manifest_lock(manifest_mutex_);
     manifest::VersionEdit edit;

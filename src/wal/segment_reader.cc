@@ -170,7 +170,7 @@ Result<std::optional<std::string_view>> SegmentReader::payload_of(const Record& 
   if (base::hash64(payload) != record.header.payload_hash) return std::optional<std::string_view>{};
   if (record.header.has_tag()) {
     RecordHeaderBytes header;
-    std::copy_n(bytes.data(), header.size(), header.data());
+    std::ranges::copy(bytes.substr(0, header.size()), header.begin());
     const base::Tag tag = record_tag(header, payload);
     if (bytes.substr(kRecordHeaderBytes + payload.size(), kTagBytes) != base::as_bytes(tag.bytes))
       return std::optional<std::string_view>{};

@@ -2,6 +2,9 @@
 // Each gets an error of the taxonomy and its exit code; nothing is lost, nothing aborts.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <random>
 

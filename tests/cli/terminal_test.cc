@@ -1,6 +1,7 @@
 // What only a person sees: a line that moves, colours, escapes instead of raw bytes.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "cli/support/process.h"

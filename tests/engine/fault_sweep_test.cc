@@ -51,7 +51,7 @@ void sweep(const Sweep& what) {
 class FaultSweep : public testing::TestWithParam<Sweep> {};
 
 TEST_P(FaultSweep, LosesNothingAcknowledgedAndOpensAgain) {
-  EXPECT_TRUE(testing_support::passes_in_child([this] { sweep(GetParam()); }));
+  EXPECT_TRUE(testing_support::passes_in_child([] { sweep(GetParam()); }));
 }
 
 INSTANTIATE_TEST_SUITE_P(Creates, FaultSweep,
