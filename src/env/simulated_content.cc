@@ -29,8 +29,13 @@ PowerCut::PowerCut(Dice& dice) : dice_(dice) {
 
 PowerCut::PowerCut(Dice& dice, SectorFate always) : dice_(dice), fixed_(true), always_(always) {}
 
+PowerCut::PowerCut(Dice& dice, SectorFate most, std::uint64_t exception)
+    : dice_(dice), fixed_(true), always_(most), exception_(exception) {}
+
+bool PowerCut::kept_now() { return (always_ == SectorFate::kNew) != (questions_++ == exception_); }
+
 SectorFate PowerCut::sector() {
-  if (fixed_) return always_;
+  if (fixed_) return kept_now() ? SectorFate::kNew : SectorFate::kOld;
   std::uint64_t drawn = dice_.below(weight_sum_);
   for (std::size_t i = 0;; ++i) {
     if (drawn < weights_[i]) return static_cast<SectorFate>(i);
@@ -39,7 +44,10 @@ SectorFate PowerCut::sector() {
 }
 
 std::uint64_t PowerCut::prefix(std::uint64_t pending) {
-  if (fixed_) return always_ == SectorFate::kNew ? pending : 0;
+  if (fixed_) {
+    end_is_exception_ = pending > 0 && questions_ == exception_;
+    return pending > 0 && kept_now() ? pending : 0;
+  }
   switch (dice_.below(4)) {
     case 0:
       return 0;
@@ -50,7 +58,7 @@ std::uint64_t PowerCut::prefix(std::uint64_t pending) {
   }
 }
 
-bool PowerCut::coin() { return fixed_ ? always_ == SectorFate::kNew : dice_.one_in(2); }
+bool PowerCut::coin() { return fixed_ ? kept_now() : dice_.one_in(2); }
 
 namespace {
 
@@ -239,7 +247,7 @@ void SimulatedContent::cut_power(PowerCut& cut) {
   const std::uint64_t touched = std::min(size, written_end_);  // beyond, every fate is zeros
   for (std::uint64_t at = durable_size_; at < touched;) {
     const std::uint64_t piece = std::min((at / kSectorBytes + 1) * kSectorBytes, touched) - at;
-    apply_fate(cut.sector(), bytes_ + at, kZeroSector, piece, cut.dice());
+    apply_fate(cut.appended_sector(), bytes_ + at, kZeroSector, piece, cut.dice());
     at += piece;
   }
   size_ = durable_size_ = size;

@@ -40,8 +40,12 @@ class PowerCut {
   explicit PowerCut(Dice& dice);
   // Always this fate; sizes and names follow: all kept for kNew, none for all others.
   PowerCut(Dice& dice, SectorFate always);
+  // The same, but for the `exception`th question, from 0, which has the opposite answer; none if there are fewer.
+  PowerCut(Dice& dice, SectorFate most, std::uint64_t exception);
 
   SectorFate sector();
+  // Of a sector in the appended end of which prefix() has kept some: an end kept as the exception is kept whole.
+  SectorFate appended_sector() { return end_is_exception_ ? SectorFate::kNew : sector(); }
   // How many of `pending` ordered changes survive, from the first on.
   std::uint64_t prefix(std::uint64_t pending);
   bool coin();
@@ -50,7 +54,10 @@ class PowerCut {
  private:
   Dice& dice_;
   bool fixed_ = false;
+  bool kept_now();  // if fixed
   SectorFate always_ = SectorFate::kNew;
+  std::uint64_t exception_ = ~std::uint64_t{0}, questions_ = 0;
+  bool end_is_exception_ = false;
   std::uint64_t weights_[5] = {};
   std::uint64_t weight_sum_ = 0;
 };
@@ -71,6 +78,8 @@ class SimulatedContent {
   std::uint64_t size() const { return size_; }
   std::uint64_t durable_size() const { return durable_size_; }
   std::uint64_t unsynced_sectors() const;
+  // Questions that cut_power() will ask, about.
+  std::uint64_t pending() const { return undo_.size() + (size_ > durable_size_ ? 2 : 0); }
   bool differs_from_disk() const { return !undo_.empty() || size_ != durable_size_; }
 
   // Writes, growing the file with zeros as needed.

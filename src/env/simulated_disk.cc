@@ -172,6 +172,13 @@ int SimulatedDisk::sync_parent(std::string_view path) {
   return 0;
 }
 
+std::uint64_t SimulatedDisk::pending() const {
+  std::uint64_t count = 0;
+  for (const NodePtr& node : unsynced_)
+    count += node->is_directory ? (node->pending.empty() ? 0 : 1) : node->content.pending();
+  return count;
+}
+
 void SimulatedDisk::cut_power(PowerCut& cut, bool any_subset_of_names) {
   const std::vector<NodePtr> unsynced = std::exchange(unsynced_, {});
   for (const NodePtr& node : unsynced) {

@@ -68,6 +68,8 @@ class SimulatedDisk {
 
   void opened(Node& node) { ++node.opens; }
   void closed(Node& node);
+  // Questions that a power cut would ask, about.
+  std::uint64_t pending() const;
   // No file may be open.
   void cut_power(PowerCut& cut, bool any_subset_of_names);
 

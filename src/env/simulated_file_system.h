@@ -52,8 +52,10 @@ inline constexpr std::size_t kIoKinds = static_cast<std::size_t>(IoKind::kLook) 
 // on the disk). kAfter: all of it did, but the caller was not told.
 enum class CrashStage : std::uint8_t { kBefore, kDuring, kAfter };
 
-// What becomes of everything that was not synced. kRandom: each sector and each directory draws its own fate.
-enum class CrashMode : std::uint8_t { kRandom, kDropAll, kKeepAll };
+// What becomes of everything that was not synced. kRandom: each sector and each directory draws its own fate. kKeepOne,
+// kLoseOne: a single sector, appended end of a file or change of a directory, drawn by lot, fares otherwise than all
+// others.
+enum class CrashMode : std::uint8_t { kRandom, kDropAll, kKeepAll, kKeepOne, kLoseOne };
 
 // The nth call that matches fails, counted from when the fault was added; a sticky one makes all later ones fail too.
 // A failing write has written some of its bytes. A failing sync loses for ever what it should have written.

@@ -271,9 +271,12 @@ void SimulatedFileSystem::end_process() {
 void SimulatedFileSystem::crash(CrashMode mode) {
   Guard guard(mutex_);
   end_process();
-  PowerCut cut = mode == CrashMode::kRandom
-                     ? PowerCut(dice_)
-                     : PowerCut(dice_, mode == CrashMode::kKeepAll ? SectorFate::kNew : SectorFate::kOld);
+  const SectorFate most =
+      mode == CrashMode::kKeepAll || mode == CrashMode::kLoseOne ? SectorFate::kNew : SectorFate::kOld;
+  const bool one = mode == CrashMode::kKeepOne || mode == CrashMode::kLoseOne;
+  PowerCut cut = mode == CrashMode::kRandom ? PowerCut(dice_)
+                 : one                      ? PowerCut(dice_, most, dice_.below(disk_.pending() + 1))
+                                            : PowerCut(dice_, most);
   disk_.cut_power(cut, options_.reorder_names);
 }
 

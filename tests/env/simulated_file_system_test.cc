@@ -147,6 +147,47 @@ TEST(PowerCutContents, TheFixedModesKeepAllOrNothing) {
   }
 }
 
+TEST(PowerCutContents, OneWriteMayFareOtherwiseThanAllOthers) {
+  for (const CrashMode mode : {CrashMode::kKeepOne, CrashMode::kLoseOne}) {
+    constexpr int kWrites = 4;
+    std::set<std::string> outcomes;
+    for (std::uint64_t seed = 1; seed < 200; ++seed) {
+      SimulatedFileSystem files(seed);
+      {
+        auto log = must(files.create_log("log", 10'000));
+        EXPECT_OK(log->sync(0, 10'000));
+        EXPECT_OK(files.sync_directory("/"));
+        for (int i = 0; i < kWrites; ++i) log->write(static_cast<std::uint64_t>(i) * 512, "x");
+      }
+      files.crash(mode);
+      std::string kept;
+      for (int i = 0; i < kWrites; ++i)
+        kept += files.content("log")[static_cast<std::size_t>(i) * 512] == 'x' ? '1' : '0';
+      outcomes.insert(kept);
+    }
+    const bool one = mode == CrashMode::kKeepOne;
+    const std::set<std::string> expected = one ? std::set<std::string>{"0000", "1000", "0100", "0010", "0001"}
+                                               : std::set<std::string>{"1111", "0111", "1011", "1101", "1110"};
+    EXPECT_EQ(outcomes, expected);
+  }
+}
+
+TEST(PowerCutContents, AnAppendedEndIsKeptWholeOrNotAtAllWhenItIsTheOne) {
+  std::set<std::string> outcomes;
+  for (std::uint64_t seed = 1; seed < 100; ++seed) {
+    SimulatedFileSystem files(seed);
+    put_durably(files, "a", "old");
+    {
+      auto file = must(files.open_updatable("a", FileClass::kOther, 0));
+      EXPECT_OK(file->write(3, std::string(2000, 'n')));
+    }
+    files.crash(CrashMode::kKeepOne);
+    outcomes.insert(files.content("a"));
+  }
+  EXPECT_TRUE(outcomes.contains("old"));
+  EXPECT_TRUE(outcomes.contains("old" + std::string(2000, 'n')));
+}
+
 TEST(PowerCutContents, ASyncOfARangeSaysNothingAboutTheRest) {
   SimulatedFileSystem files(1);
   auto log = must(files.create_log("log", 100'000));
