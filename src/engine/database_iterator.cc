@@ -138,9 +138,9 @@ void DatabaseIterator::find_forward(bool skip_saved_key) {
   bool skipping = skip_saved_key;
   for (; entries_->valid(); entries_->next()) {
     const format::Entry& entry = entries_->entry();
+    if (beyond_upper(entry.key)) return;  // whatever its sequence: behind the bound nothing is looked at
     if (entry.sequence > at_) continue;
     if (skipping && entry.key == saved_key_) continue;
-    if (beyond_upper(entry.key)) return;
     if (entry.type == format::EntryType::kErase) {
       saved_key_.assign(entry.key);  // hides the older versions that follow
       skipping = true;
