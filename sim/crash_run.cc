@@ -122,6 +122,8 @@ RunResult run_seed(std::uint64_t seed, const Planted& planted, const std::functi
   program.sync_mode = config.wal_sync_mode;
   program.only_sync = config.wal_sync_mode == WalSyncMode::kSync && dice.one_in(2);
   Run run(dice.next(), disk, config, program);
+  run.tune({.manifest_roll = {.bytes_min = pick<std::uint64_t>(dice, {0, 1 << 10, 4 << 10, 1 << 20}),
+                              .growth = 1 + dice.below(4)}});
   run.scene().tell = tell;
   const bool nested = dice.one_in(5);
   const std::uint64_t clients = dice.one_in(2) ? 0 : 1 + dice.below(4);
@@ -129,9 +131,10 @@ RunResult run_seed(std::uint64_t seed, const Planted& planted, const std::functi
   const auto stage = [&] { return static_cast<env::CrashStage>(dice.below(3)); };
   const auto moment = [&](std::uint64_t end) { return 1 + dice.below(1 + dice.below(end)); };
   const auto die = [&] {
-    run.die(dice.one_in(4) ? Death::kProcess : Death::kPower,
-            pick(dice, {env::CrashMode::kRandom, env::CrashMode::kRandom, env::CrashMode::kRandom,
-                        env::CrashMode::kDropAll, env::CrashMode::kKeepAll}));
+    run.die(
+        dice.one_in(4) ? Death::kProcess : Death::kPower,
+        pick(dice, {env::CrashMode::kRandom, env::CrashMode::kRandom, env::CrashMode::kRandom, env::CrashMode::kDropAll,
+                    env::CrashMode::kKeepAll, env::CrashMode::kKeepOne, env::CrashMode::kLoseOne}));
   };
   for (std::uint64_t life = 0; life < lives && !run.failed(); ++life) {
     for (std::uint64_t death = 0; nested && death < dice.below(4) && !run.failed(); ++death) {
@@ -181,6 +184,7 @@ constexpr Ending kEndings[] = {
     {Death::kPower, env::CrashMode::kDropAll, 1},   {Death::kPower, env::CrashMode::kKeepAll, 1},
     {Death::kPower, env::CrashMode::kRandom, 1},    {Death::kPower, env::CrashMode::kRandom, 2},
     {Death::kPower, env::CrashMode::kRandom, 3},    {Death::kPower, env::CrashMode::kRandom, 4},
+    {Death::kPower, env::CrashMode::kKeepOne, 1},   {Death::kPower, env::CrashMode::kLoseOne, 1},
     {Death::kProcess, env::CrashMode::kKeepAll, 1},
 };
 
@@ -206,6 +210,7 @@ RunResult run_scenario(const Scenario& scenario, std::uint64_t first, std::uint6
            {env::CrashStage::kBefore, env::CrashStage::kDuring, env::CrashStage::kAfter}) {
         for (std::uint64_t moment = 1 + first;; moment += stride) {
           Run run(kScenarioSeed + ending.seed * 7, {}, config, program);
+          run.tune(scenario.tuning);
           if (scenario.prepare) run.live(client(run, scenario.prepare));
           run.arm(moment, stage);
           const bool outlived = !run.failed() && run.live(client(run, scenario.run));

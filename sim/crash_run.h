@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/tuning.h"
 #include "env/simulated_world.h"
 #include "lightning/config.h"
 #include "sim/client.h"
@@ -43,6 +44,7 @@ struct Scenario {
   std::function<void(Database&, Client&)> prepare;  // null: nothing; the store does not exist before
   std::function<void(Database&, Client&)> run;      // null: only the opening
   std::function<void(LightningDbConfig&)> configure{};
+  engine::Tuning tuning{};
 };
 const std::vector<Scenario>& scenarios();
 

@@ -54,7 +54,7 @@ base::WorldEnd Run::run_world(const std::function<void()>& body) {
 bool Run::live(const std::function<void(Database&)>& body, bool read_only) {
   return run_world([&] {
            scene_.doing = "opening";
-           auto db = DatabaseAccess::open_as_given(world_.env, kPath, config_, read_only);
+           auto db = DatabaseAccess::open_as_given(world_.env, kPath, config_, read_only, tuning_);
            if (!db) return fail(db.error().to_string());
            scene_.doing = "comparing";
            compare(*db);
@@ -73,7 +73,7 @@ bool Run::live(const std::function<void(Database&)>& body, bool read_only) {
 void Run::live_with_faults(const std::function<void(Database&)>& body) {
   scene_.faults = true;
   run_world([&] {
-    auto db = DatabaseAccess::open_as_given(world_.env, kPath, config_);
+    auto db = DatabaseAccess::open_as_given(world_.env, kPath, config_, false, tuning_);
     if (!db) return scene_.judge(db.error(), "open");
     body(*db);
     const std::size_t mark = scene_.truth.mark();

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/fiber.h"
+#include "engine/tuning.h"
 #include "env/simulated_world.h"
 #include "lightning/config.h"
 #include "sim/client.h"
@@ -20,6 +21,8 @@ class Run {
   Run(std::uint64_t seed, env::SimulatedDiskOptions disk, LightningDbConfig config, ProgramOptions program)
       : dice_(seed), world_(seed, std::move(disk)), config_(config), program_(program) {}
 
+  // What lives from now on are tuned to.
+  void tune(const engine::Tuning& tuning) { tuning_ = tuning; }
   env::SimulatedWorld& world() { return world_; }
   Scene& scene() { return scene_; }
   env::Dice& dice() { return dice_; }
@@ -53,6 +56,7 @@ class Run {
   env::SimulatedWorld world_;
   const LightningDbConfig config_;
   const ProgramOptions program_;
+  engine::Tuning tuning_;
   Scene scene_;
   RunResult counts_;
   std::uint64_t lives_ = 0;

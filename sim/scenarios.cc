@@ -86,6 +86,18 @@ const std::vector<Scenario>& scenarios() {
          client.drop_keyspace("new");
          put_some(db, client, "z", 1);
        }},
+      {"every edit rolls the manifest",
+       [](Database& db, Client& client) { put_some(db, client, "a", 3); },
+       [](Database& db, Client& client) {
+         client.make_keyspace("new");
+         client.flush();
+         put_some(db, client, "b", 2);
+         client.flush();
+         client.drop_keyspace("new");
+         put_some(db, client, "z", 1);
+       },
+       {},
+       {.manifest_roll = {.bytes_min = 0, .growth = 1}}},
   };
   return kAll;
 }

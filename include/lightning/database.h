@@ -135,6 +135,8 @@ class Database {
   static Result<Database> open(const std::string& path, const LightningDbConfig& config = {});
   // Opens a consistent view beside a possible writer in another process: takes no lock, writes nothing, sees what
   // was acknowledged when it was opened. Writes answer kReadOnlyDatabase.
+  // What was in the log and not yet in tables stays in memory, within config.cache_size: kInsufficientResources says
+  // how much it would take. A cache_size as the writer's is always enough for what the writer leaves by itself.
   static Result<Database> open_read_only(const std::string& path, const LightningDbConfig& config = {});
 
   Database(Database&&) noexcept;

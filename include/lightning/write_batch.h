@@ -23,7 +23,8 @@ class Keyspace;
 
 class WriteBatch {
  public:
-  // Without a keyspace: the default keyspace. Sizes are checked by Database::write, which then applies nothing.
+  // Without a keyspace: the default keyspace. Sizes and handles are checked by Database::write, which then applies
+  // nothing: an empty handle is kInvalidArgument there, one of a keyspace that is gone kKeyspaceNotFound.
   WriteBatch& put(std::string_view key, std::string_view value);
   WriteBatch& put(const Keyspace& keyspace, std::string_view key, std::string_view value);
   WriteBatch& erase(std::string_view key);

@@ -91,10 +91,10 @@ Result<Database> DatabaseAccess::open(env::Env& env, const std::string& path, co
 }
 
 Result<Database> DatabaseAccess::open_as_given(env::Env& env, const std::string& path, const LightningDbConfig& config,
-                                               bool read_only) {
+                                               bool read_only, const engine::Tuning& tuning) {
   using Access = engine::Engine::Access;
   LIGHTNING_ASSIGN(auto engine,
-                   engine::Engine::open(env, path, config, read_only ? Access::kReadOnly : Access::kReadWrite));
+                   engine::Engine::open(env, path, config, read_only ? Access::kReadOnly : Access::kReadWrite, tuning));
   return Database(std::move(engine));
 }
 

@@ -1,6 +1,7 @@
 // Opening a database on any Env, for tests and tools inside the project.
 #pragma once
 
+#include "engine/tuning.h"
 #include "env/env.h"
 #include "lightning/database.h"
 
@@ -12,7 +13,7 @@ class DatabaseAccess {
                                bool read_only = false);
   // Without checking the ranges of `config`: for simulations, which want everything small.
   static Result<Database> open_as_given(env::Env& env, const std::string& path, const LightningDbConfig& config,
-                                        bool read_only = false);
+                                        bool read_only = false, const engine::Tuning& tuning = {});
 };
 
 class WriteBatchAccess {

@@ -5,12 +5,21 @@
 
 namespace lightning {
 
+namespace {
+
+// An empty handle, the only one without a name, stands for no keyspace; Database::write says so.
+format::KeyspaceId id_of(const Keyspace& keyspace) {
+  return keyspace.name().empty() ? format::kNoKeyspace : keyspace.id();
+}
+
+}  // namespace
+
 WriteBatch& WriteBatch::put(std::string_view key, std::string_view value) {
   append(static_cast<std::uint8_t>(format::EntryType::kPut), 0, key, value);
   return *this;
 }
 WriteBatch& WriteBatch::put(const Keyspace& keyspace, std::string_view key, std::string_view value) {
-  append(static_cast<std::uint8_t>(format::EntryType::kPut), keyspace.id(), key, value);
+  append(static_cast<std::uint8_t>(format::EntryType::kPut), id_of(keyspace), key, value);
   return *this;
 }
 WriteBatch& WriteBatch::erase(std::string_view key) {
@@ -18,7 +27,7 @@ WriteBatch& WriteBatch::erase(std::string_view key) {
   return *this;
 }
 WriteBatch& WriteBatch::erase(const Keyspace& keyspace, std::string_view key) {
-  append(static_cast<std::uint8_t>(format::EntryType::kErase), keyspace.id(), key, {});
+  append(static_cast<std::uint8_t>(format::EntryType::kErase), id_of(keyspace), key, {});
   return *this;
 }
 

@@ -9,12 +9,13 @@ namespace lightning::base {
 
 enum class PlantedBug : std::uint8_t {
   kNone,
-  kAcknowledgeBeforeSync,  // a Sync write returns before its sync
-  kPublishBeforeSync,      // readers see a Sync write before its sync
-  kReleaseLogTooEarly,     // the log lets go of what is only in memory
-  kDropAllTombstones,      // every merge drops tombstones, whatever lies below
-  kIgnoreLogChecksums,     // replay believes every payload
-  kFlushAheadOfLog,        // tables become durable before the log that they came from
+  kAcknowledgeBeforeSync,   // a Sync write returns before its sync
+  kPublishBeforeSync,       // readers see a Sync write before its sync
+  kReleaseLogTooEarly,      // the log lets go of what is only in memory
+  kDropAllTombstones,       // every merge drops tombstones, whatever lies below
+  kIgnoreLogChecksums,      // replay believes every payload
+  kFlushAheadOfLog,         // tables become durable before the log that they came from
+  kRemoveManifestTooEarly,  // the old manifest goes before the superblock names the new one
 };
 
 #ifdef LIGHTNING_PLANTED_BUGS

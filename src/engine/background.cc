@@ -28,23 +28,6 @@ void Engine::seal_full(const Tree* tree) {
     if (live.get() == tree) seal(*live, memtable_limit());
 }
 
-// The log has grown too long: the keyspace that keeps its oldest part alive is flushed.
-void Engine::seal_for_log_space() {
-  TreePtr oldest;
-  Sequence oldest_after = format::kSequenceMax;
-  for (const TreePtr& tree : all_trees()) {
-    const PinnedView view = tree->pin_view();
-    if (!view->sealed.empty()) {
-      if (view->sealed.back().after < oldest_after)
-        oldest_after = view->sealed.back().after, oldest = nullptr;  // on its way already
-    } else if (!view->active.table->empty() && view->active.after < oldest_after) {
-      oldest_after = view->active.after;
-      oldest = tree;
-    }
-  }
-  if (oldest) seal(*oldest);
-}
-
 // --- flush --------------------------------------------------------------------------------------------------------
 
 void Engine::schedule_flush(Tree& tree) {
@@ -336,6 +319,7 @@ compaction::OutputOptions Engine::output_options(std::uint32_t level, bool botto
                                                           : config_.compression_upper;
   output.table.tags = config_.integrity_validation_level == IntegrityLevel::kBasic ? base::TagAlgorithm::kXxh3
                                                                                    : base::TagAlgorithm::kBlake3;
+  output.table.created_ns = env_.clock.wall_ns();
   output.table_bytes = level == 0 ? ~std::uint64_t{0} : config_.table_bytes;  // a flush is one run, one table
   output.store_id = superblock_.store_id;
   output.create = [this] { return create_table_file(); };
@@ -401,47 +385,6 @@ void Engine::remove_obsolete_files() {
   for (const format::FileNumber number : numbers) remove_table_file(number);
 }
 
-// --- installing ---------------------------------------------------------------------------------------------------
-
-Status Engine::install(Tree& tree, manifest::VersionEdit edit, const manifest::Version::Change& change,
-                       Sequence flushed_through) {
-  // Everything up to `floor` is in tables once this edit is durable. The order of the three steps matters: what
-  // completed before the first lies in a tree that the second lists, and in one of the memtables that the third looks
-  // at.
-  Sequence floor = wal_->last_completed();
-  for (const TreePtr& other : all_trees()) {
-    const PinnedView view = other->pin_view();
-    for (const MemTableSpan& span : view->sealed)
-      if (!(other.get() == &tree && span.last <= flushed_through)) floor = std::min(floor, span.after);
-    if (!view->active.table->empty()) floor = std::min(floor, view->active.after);
-  }
-  Status rolled;
-  if (base::planted(base::PlantedBug::kReleaseLogTooEarly)) floor = wal_->last_completed();
-  {
-    base::MutexLock lock(manifest_mutex_);
-    if (tree.dropped.load()) return Error(ErrorCode::kCancelled, "the keyspace was dropped");
-    // The log is kept from its anchor on, so that the next replay meets it.
-    if (edit.log_anchor && edit.log_anchor->last_sequence < state_.log_anchor.last_sequence) edit.log_anchor.reset();
-    floor = std::min(floor, (edit.log_anchor ? *edit.log_anchor : state_.log_anchor).last_sequence);
-    edit.log_floor = floor;
-    edit.durable = wal_->last_durable();
-    edit.next_file = next_file_.load();
-    LIGHTNING_TRY(manifest_->append(edit));
-    if (auto applied = state_.apply(edit); !applied) {  // a defect: state and version disagree
-      manifest_->distrust();                            // the outputs are on record: nobody may remove them
-      return std::move(applied).error();
-    }
-    tree.install(tree.pin_view()->version->with(change), flushed_through);
-    if (manifest_->wants_roll()) rolled = manifest_->roll(state_);
-  }
-  if (!rolled) background_failed(rolled.error());  // but the edit is in force: its tables are part of the store
-  wal_->release_up_to(floor);
-  epochs_.collect();
-  remove_obsolete_files();
-  notify_jobs();
-  return {};
-}
-
 // --- errors and pressure ------------------------------------------------------------------------------------------
 
 // Damage of one table stops what would read it, and nothing else.
@@ -495,7 +438,10 @@ Status Engine::recover_from_background_error() {
   }
   {
     base::MutexLock lock(manifest_mutex_);
-    if (manifest_->failed()) LIGHTNING_TRY(manifest_->roll(state_));
+    if (manifest_->failed()) {
+      LIGHTNING_TRY(manifest_->roll(state_));
+      wal_->note_manifest(manifest_->position());
+    }
   }
   base::MutexLock lock(jobs_mutex_);
   if (background_error_ && background_error_->category() == ErrorCategory::kCritical)

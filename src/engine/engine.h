@@ -4,7 +4,8 @@
 // record new tables durably before deleting old ones.
 //
 // One file per question: open.cc (recovery and closing), write.cc (commit pipeline and back-pressure), read.cc (point
-// reads), background.cc (flush and compaction), upkeep.cc (compact_range, check, sizes, statistics), keyspaces.cc.
+// reads), background.cc (flush and compaction), install.cc (what becomes durable of them, and how much log is needed),
+// upkeep.cc (compact_range, check, sizes, statistics), keyspaces.cc.
 //
 // Threads: any method from any thread between open() and close().
 #pragma once
@@ -29,6 +30,7 @@
 #include "engine/counters.h"
 #include "engine/snapshots.h"
 #include "engine/tree.h"
+#include "engine/tuning.h"
 #include "engine/write_gate.h"
 #include "env/env.h"
 #include "lightning/database.h"
@@ -54,7 +56,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
  public:
   enum class Access : std::uint8_t { kReadWrite, kReadOnly };
   static Result<std::shared_ptr<Engine>> open(env::Env& env, const std::string& path, const LightningDbConfig& config,
-                                              Access access);
+                                              Access access, const Tuning& tuning = {});
   ~Engine();
   Status close();
 
@@ -111,7 +113,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   }
 
  private:
-  Engine(env::Env& env, std::string path, const LightningDbConfig& config, Access access);
+  Engine(env::Env& env, std::string path, const LightningDbConfig& config, Access access, const Tuning& tuning);
 
   // --- open.cc
   Status open_read_write();
@@ -122,6 +124,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status open_tables();
   Status replay_into_tables();
   Status replay_log();
+  Status check_manifest_end(const wal::ManifestPosition& known) const;
+  bool has_room_for(std::uint64_t bytes) const;
+  Error too_long_for_memory(std::uint64_t applied_bytes, std::uint64_t log_bytes) const;
   Status flush_replayed(Tree& tree, Sequence last);
   Status quarantine_orphans();
   Status remove_old_manifests();
@@ -131,8 +136,23 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   // --- keyspaces.cc
   // Trees by id, for batches; replaced whole, reached inside a gate pass or under keyspaces_mutex_.
-  struct TreeTable {
-    std::vector<Tree*> by_id;
+  // Open addressing: ids are dense as long as no keyspace is dropped, and then each has the first place it looks at;
+  // afterwards the table is as large as the living need, not as the ids that were ever given.
+  class TreeTable {
+   public:
+    explicit TreeTable(const std::map<std::string, TreePtr, std::less<>>& trees);
+    Tree* find(format::KeyspaceId id) const {
+      for (std::size_t i = id & mask_;; i = (i + 1) & mask_)
+        if (places_[i].tree == nullptr || places_[i].id == id) return places_[i].tree;
+    }
+
+   private:
+    struct Place {
+      format::KeyspaceId id = 0;
+      Tree* tree = nullptr;
+    };
+    std::vector<Place> places_;  // at least half of them empty
+    std::size_t mask_;
   };
   void publish_tree_table() LIGHTNING_REQUIRES(keyspaces_mutex_);
   std::vector<TreePtr> all_trees() const;
@@ -161,6 +181,14 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void prefetch(const ReadView& view, std::span<const std::string_view> keys) const;
   void load_missing(const ReadView& view, std::span<const std::string_view> keys, std::span<const std::size_t> missing,
                     Sequence at, bool fill_cache);
+
+  // --- install.cc
+  Status record(const manifest::VersionEdit& edit) LIGHTNING_REQUIRES(manifest_mutex_);
+  void roll_grown_manifest();
+  Sequence flushed_in_all(const Tree* flushing, Sequence flushed_through) const;
+  void schedule_log_release();
+  void run_log_release();
+  Status release_log();
 
   // --- background.cc
   // Closes the gate and seals the active memtable if it holds anything, and at least `bytes`. True if it did.
@@ -203,6 +231,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   const Paths paths_;
   LightningDbConfig config_;  // effective
   const Access access_;
+  const Tuning tuning_;
   base::MemoryBudget budget_;
   base::EpochDomain epochs_;
   std::unique_ptr<cache::BlockCache> cache_;
@@ -216,6 +245,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::atomic<bool> closing_{false};
   std::atomic<bool> writes_stopped_{false};
   std::atomic<bool> recovery_queued_{false};
+  std::atomic<bool> log_release_queued_{false};
   std::atomic<std::uint32_t> delay_ns_per_kib_{0};  // back-pressure: 0 nearly always
   enum class Wait : std::uint8_t { kNone, kMemTables, kLevel0 };
   std::atomic<Wait> must_wait_{Wait::kNone};     // a hard limit is reached
@@ -237,6 +267,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::unique_ptr<manifest::Manifest> manifest_ LIGHTNING_GUARDED_BY(manifest_mutex_);
   manifest::State state_ LIGHTNING_GUARDED_BY(manifest_mutex_);
   manifest::Superblock superblock_;  // as opened; store id never changes
+  manifest::LoadReport loaded_;      // of its manifest
   std::atomic<format::FileNumber> next_file_{1};
   wal::LogPosition log_end_;  // where recovery found the end of the log
 

@@ -1,4 +1,6 @@
 // Keyspaces: making, finding and dropping trees.
+#include <bit>
+
 #include "engine/engine.h"
 
 namespace lightning::engine {
@@ -57,12 +59,17 @@ Result<Tree*> Engine::tree_of(const Keyspace& keyspace) const {
   return tree;
 }
 
-void Engine::publish_tree_table() {
-  auto* table = new TreeTable;
-  for (const auto& [name, tree] : trees_) {
-    if (table->by_id.size() <= tree->id) table->by_id.resize(tree->id + 1, nullptr);
-    table->by_id[tree->id] = tree.get();
+Engine::TreeTable::TreeTable(const std::map<std::string, TreePtr, std::less<>>& trees)
+    : places_(std::bit_ceil(2 * trees.size() + 1)), mask_(places_.size() - 1) {
+  for (const auto& [name, tree] : trees) {
+    std::size_t place = tree->id & mask_;
+    while (places_[place].tree != nullptr) place = (place + 1) & mask_;
+    places_[place] = {tree->id, tree.get()};
   }
+}
+
+void Engine::publish_tree_table() {
+  auto* table = new TreeTable(trees_);
   const TreeTable* old = tree_table_.exchange(table, std::memory_order_acq_rel);
   if (old != nullptr)
     epochs_.retire(const_cast<TreeTable*>(old), [](void* retired) { delete static_cast<TreeTable*>(retired); });
@@ -74,6 +81,7 @@ Result<Keyspace> Engine::create_keyspace(std::string_view name) {
   LIGHTNING_TRY(check_writable());
   Result<Keyspace> made = add_tree(name);
   if (!made && made.error().category() != ErrorCategory::kCallerFault) background_failed(made.error());
+  if (made) roll_grown_manifest();
   return made;
 }
 
@@ -85,12 +93,13 @@ Result<Keyspace> Engine::add_tree(std::string_view name) {
   {
     base::MutexLock manifest_lock(manifest_mutex_);
     manifest::VersionEdit edit;
+    if (state_.next_keyspace == format::kNoKeyspace)
+      return Error(ErrorCode::kInvalidArgument, "this store has given out all of its keyspace numbers");
     edit.add_keyspaces.push_back({state_.next_keyspace, std::string(name)});
     edit.next_keyspace = state_.next_keyspace + 1;
     tree = std::make_shared<Tree>(state_.next_keyspace, std::string(name), epochs_, budget_,
                                   std::make_shared<manifest::Version>(), wal_->last_reserved());
-    LIGHTNING_TRY(manifest_->append(edit));
-    LIGHTNING_TRY(state_.apply(edit));
+    LIGHTNING_TRY(record(edit));
   }
   trees_.emplace(std::string(name), tree);
   publish_tree_table();
@@ -112,6 +121,7 @@ Status Engine::drop_keyspace(std::string_view name) {
       for (const auto& table : level) table->mark_obsolete();  // files go when the last reader has left
   }
   taken->reset();
+  roll_grown_manifest();
   epochs_.collect();
   remove_obsolete_files();
   update_pressure();  // writers may have waited for this keyspace
@@ -127,8 +137,7 @@ Result<TreePtr> Engine::take_tree(std::string_view name) {
     base::MutexLock manifest_lock(manifest_mutex_);
     manifest::VersionEdit edit;
     edit.drop_keyspaces.push_back(tree->id);
-    LIGHTNING_TRY(manifest_->append(edit));
-    LIGHTNING_TRY(state_.apply(edit));
+    LIGHTNING_TRY(record(edit));
     tree->dropped.store(true, std::memory_order_release);  // under the lock: no job installs into it afterwards
   }
   trees_.erase(found);

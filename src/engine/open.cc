@@ -49,19 +49,20 @@ std::string Paths::table(format::FileNumber number) const {
   return tables() + name;
 }
 
-Engine::Engine(env::Env& env, std::string path, const LightningDbConfig& config, Access access)
+Engine::Engine(env::Env& env, std::string path, const LightningDbConfig& config, Access access, const Tuning& tuning)
     : env_(env),
       paths_(std::move(path)),
       config_(config),
       access_(access),
+      tuning_(tuning),
       budget_(config.cache_size),
       cache_(std::make_unique<cache::BlockCache>(budget_, epochs_)),
       rate_limiter_(config.background_bytes_per_second) {}
 
 Result<std::shared_ptr<Engine>> Engine::open(env::Env& env, const std::string& path, const LightningDbConfig& config,
-                                             Access access) {
+                                             Access access, const Tuning& tuning) {
   if (path.empty()) return Error(ErrorCode::kInvalidArgument, "the path of the database is empty");
-  auto engine = std::shared_ptr<Engine>(new Engine(env, path, resolve(config), access));
+  auto engine = std::shared_ptr<Engine>(new Engine(env, path, resolve(config), access, tuning));
   const Status status = access == Access::kReadOnly ? engine->open_read_only() : engine->open_read_write();
   if (!status) {
     engine->release_everything();
@@ -95,16 +96,17 @@ Status Engine::open_read_write() {
     return replayed;
   }
   format::Epoch epoch = 0;
+  wal::LogOptions log_options;
   {
     base::MutexLock lock(manifest_mutex_);
     epoch = state_.epoch;
     state_.next_file = next_file_.load();
     state_.durable = state_.log_floor = log_end_.last_sequence;
     state_.log_anchor = log_end_;
-    LIGHTNING_ASSIGN(manifest_,
-                     manifest::Manifest::create(env_, paths_.root, superblock_, state_));  // the commit point
+    LIGHTNING_ASSIGN(manifest_, manifest::Manifest::create(env_, paths_.root, superblock_, state_,
+                                                           tuning_.manifest_roll));  // the commit point
+    log_options.manifest = manifest_->position();
   }
-  wal::LogOptions log_options;
   log_options.segment_bytes = config_.wal_segment_bytes;
   log_options.integrity = config_.integrity_validation_level;
   log_options.sync_mode = config_.wal_sync_mode;
@@ -139,9 +141,8 @@ Status Engine::open_read_only() {
         return std::move(superblock).error();
       }
       superblock_ = *superblock;
-      manifest::LoadReport report;
       base::MutexLock lock(manifest_mutex_);
-      LIGHTNING_ASSIGN(state_, manifest::load(env_, paths_.root, superblock_, report));
+      LIGHTNING_ASSIGN(state_, manifest::load(env_, paths_.root, superblock_, loaded_));
       return {};
     }();
     Status opened = status;
@@ -195,8 +196,7 @@ Result<bool> Engine::load_or_create_state() {
   auto superblock = manifest::read_superblock(env_, paths_.root);
   if (superblock) {
     superblock_ = *superblock;
-    manifest::LoadReport report;
-    LIGHTNING_ASSIGN(state_, manifest::load(env_, paths_.root, superblock_, report));
+    LIGHTNING_ASSIGN(state_, manifest::load(env_, paths_.root, superblock_, loaded_));
     return false;
   }
   if (superblock.error().code() != ErrorCode::kDatabaseNotFound) return std::move(superblock).error();
@@ -255,12 +255,18 @@ Status Engine::replay_log() {
   options.start = state.log_floor;
   options.anchor = state.log_anchor;
   const TreeTable& trees = *tree_table_.load();
+  std::uint64_t applied_bytes = 0, log_bytes = 0;
+  bool fits = true;
   const auto apply = [&](const wal::RecoveredCommit& commit) -> Status {
+    log_bytes += commit.payload.size();
+    if (access_ == Access::kReadOnly && fits) fits = has_room_for(commit.payload.size());
+    if (!fits) return {};  // only counts: the error says how much there is
+    applied_bytes = log_bytes;
     Sequence sequence = commit.first_sequence;
     format::BatchReader reader(commit.payload);
     for (; reader.next(); ++sequence) {
       const format::Operation& operation = reader.operation();
-      Tree* tree = operation.keyspace < trees.by_id.size() ? trees.by_id[operation.keyspace] : nullptr;
+      Tree* tree = trees.find(operation.keyspace);
       if (tree == nullptr) {
         // The keyspace was dropped after this write; one that never existed would be damage.
         if (operation.keyspace < state.next_keyspace) continue;
@@ -281,6 +287,8 @@ Status Engine::replay_log() {
   if (there) {
     LIGHTNING_ASSIGN(const wal::ReplayReport report,
                      wal::replay(env_, paths_.wal(), superblock_.store_id, options, apply));
+    LIGHTNING_TRY(check_manifest_end(report.manifest));
+    if (!fits) return too_long_for_memory(applied_bytes, log_bytes);
     log_end_ = report.end;
   } else if (std::max(state.durable, state.log_anchor.last_sequence) > state.log_floor) {
     return Error(ErrorCode::kWalMissing, "the directory of the log is missing: writes behind sequence " +
@@ -291,6 +299,46 @@ Status Engine::replay_log() {
   }
   visible_.store(log_end_.last_sequence, std::memory_order_release);
   return {};
+}
+
+// A manifest that ends early looks as if its last edit had been torn by a power cut. Segments of the log say how much
+// of it was durable when they were begun.
+Status Engine::check_manifest_end(const wal::ManifestPosition& known) const {
+  const std::string path = paths_.root + "/" + manifest::manifest_name(superblock_.manifest_number);
+  if (known.generation > superblock_.generation)
+    return Error(ErrorCode::kManifestCorrupt, "the superblock has lost its newest slot: it is of generation " +
+                                                  std::to_string(superblock_.generation) + ", and the log knew " +
+                                                  std::to_string(known.generation))
+        .at_file(paths_.root + "/" + std::string(manifest::kSuperblockName));
+  if (known.generation == superblock_.generation && known.records > loaded_.records)
+    return Error(ErrorCode::kManifestCorrupt, "a manifest record does not verify: the manifest ends after " +
+                                                  std::to_string(loaded_.records) + " records, and the log knew that " +
+                                                  std::to_string(known.records) + " were durable")
+        .at_file(path, loaded_.end);
+  return {};
+}
+
+// Nothing can be written here: what the log holds beyond the tables must fit the memory that the configuration grants,
+// beside filters and indexes and the sixteenth that is the block cache's at the least; half of it in any case.
+bool Engine::has_room_for(std::uint64_t bytes) const {
+  const std::uint64_t pinned = budget_.held(base::MemoryOwner::kFiltersAndIndexes) + budget_.limit() / 16;
+  const std::uint64_t room = std::max(budget_.limit() / 2, budget_.limit() - std::min(pinned, budget_.limit()));
+  return budget_.held(base::MemoryOwner::kMemTables) + bytes <= room;
+}
+
+Error Engine::too_long_for_memory(std::uint64_t applied_bytes, std::uint64_t log_bytes) const {
+  // What the part that was applied takes, and as much for each byte of the rest.
+  const std::uint64_t memtables = budget_.held(base::MemoryOwner::kMemTables);
+  const double share = applied_bytes < kMiB ? 2.0 : static_cast<double>(memtables) / static_cast<double>(applied_bytes);
+  const auto entries = memtables + static_cast<std::uint64_t>(share * static_cast<double>(log_bytes - applied_bytes));
+  const std::uint64_t needed =
+      std::min(2 * entries, (entries + budget_.held(base::MemoryOwner::kFiltersAndIndexes)) / 15 * 16) + kMiB;
+  return Error(ErrorCode::kInsufficientResources,
+               "opening read-only keeps in memory what is in the log and not yet in tables: " +
+                   std::to_string(log_bytes) + " bytes of writes, for which cache_size must be about " +
+                   std::to_string(needed) + ", and it is " + std::to_string(budget_.limit()) +
+                   ". Raise cache_size, or open the database for writing once, which moves them into tables")
+      .at_file(paths_.wal());
 }
 
 // Replayed entries become level-0 tables before the store opens: what is served never depends on the old log again.

@@ -90,10 +90,8 @@ Result<Sequence> Engine::commit(std::string_view payload, std::uint32_t operatio
   publish(ticket.last_sequence);
   if (fullest != nullptr) [[unlikely]]
     seal_full(fullest);
-  // The log's length changes rarely and costs a lock to ask for: once in a few hundred operations is often enough.
-  constexpr Sequence kOperationsPerLook = 256;
-  if (ticket.first_sequence / kOperationsPerLook != (ticket.last_sequence + 1) / kOperationsPerLook &&
-      wal_->live_bytes() >= config_.wal_bytes_max) [[unlikely]]
+  // The log has become longer only where it went on into another segment.
+  if (ticket.opens_segment && wal_->live_bytes() >= config_.wal_bytes_max) [[unlikely]]
     seal_for_log_space();
   return ticket.last_sequence;
 }
@@ -167,7 +165,9 @@ Result<Sequence> Engine::write(std::string_view batch, std::uint32_t operations,
     format::BatchReader reader(batch, format::BatchReader::Source::kCaller);  // checks sizes, too
     while (reader.next()) {
       const format::Operation& operation = reader.operation();
-      Tree* tree = operation.keyspace < trees.by_id.size() ? trees.by_id[operation.keyspace] : nullptr;
+      Tree* tree = trees.find(operation.keyspace);
+      if (tree == nullptr && operation.keyspace == format::kNoKeyspace)
+        return Error(ErrorCode::kInvalidArgument, "the batch writes to an empty keyspace handle");
       if (tree == nullptr)
         return Error(ErrorCode::kKeyspaceNotFound,
                      "the batch writes to keyspace " + std::to_string(operation.keyspace) + ", which does not exist");
@@ -188,7 +188,7 @@ Result<Sequence> Engine::write(std::string_view batch, std::uint32_t operations,
     Tree* full = nullptr;
     for (format::BatchReader reader(batch); reader.next(); ++sequence) {
       const format::Operation& operation = reader.operation();
-      Tree* tree = trees.by_id[operation.keyspace];
+      Tree* tree = trees.find(operation.keyspace);
       tree->active().add({operation.key, sequence, operation.type, operation.value});
       if (tree->active().memory_bytes() >= memtable_limit()) full = tree;
       user_bytes += operation.key.size() + operation.value.size();

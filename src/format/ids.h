@@ -13,9 +13,10 @@ struct Uid {
   bool operator==(const Uid&) const = default;
 };
 
-using FileNumber = std::uint64_t;  // names a file inside its store; rises, never reused
-using KeyspaceId = std::uint32_t;  // 0 is the default keyspace; never reused
-using Epoch = std::uint64_t;       // reign of one primary; 1 on a store that never had another
+using FileNumber = std::uint64_t;                          // names a file inside its store; rises, never reused
+using KeyspaceId = std::uint32_t;                          // 0 is the default keyspace; never reused
+inline constexpr KeyspaceId kNoKeyspace = ~KeyspaceId{0};  // of a handle that names none; given to no keyspace
+using Epoch = std::uint64_t;                               // reign of one primary; 1 on a store that never had another
 
 // What a reader must know to read (incompatible), to write (write-compatible), or may ignore (compatible).
 struct FeatureMasks {

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "base/coding.h"
+#include "base/planted_bug.h"
 
 namespace lightning::manifest {
 
@@ -13,7 +14,6 @@ constexpr std::uint64_t kManifestMagic = 0x3146'4E4D'4244'4CULL | (std::uint64_t
 constexpr std::size_t kHeaderBytes = 128;
 constexpr std::size_t kRecordHeaderBytes = 48;  // check, payload bytes, index, chain
 constexpr std::uint64_t kManifestBytesMax = 1ull << 30;
-constexpr std::uint64_t kRollBytesMin = 1 << 20;
 
 // Header, at offset 0. Reserved bytes are zero: key id (16) and parity fields (16) have their place.
 std::string encode_header(const Superblock& superblock) {
@@ -294,6 +294,7 @@ Result<State> load(env::Env& env, const std::string& directory, const Superblock
   if (file.size() < kHeaderBytes || file.substr(0, kHeaderBytes) != encode_header(superblock))
     return corrupt("the manifest's header is not the one that the superblock names", path, 0);
 
+  report = {};
   State state;
   base::Digest chain = chain_seed(std::string_view(file).substr(0, kHeaderBytes));
   std::uint64_t offset = kHeaderBytes;
@@ -317,6 +318,7 @@ Result<State> load(env::Env& env, const std::string& directory, const Superblock
     offset += kRecordHeaderBytes + record.payload.size();
     ++report.records;
   }
+  report.end = offset;
   if (report.records == 0) return corrupt("the manifest holds no record", path, kHeaderBytes);
   return state;
 }
@@ -341,12 +343,12 @@ Status inspect(env::Env& env, const std::string& path,
 
 // --- writing ------------------------------------------------------------------------------------------------------
 
-Manifest::Manifest(env::Env& env, std::string directory, Superblock superblock)
-    : env_(env), directory_(std::move(directory)), superblock_(superblock) {}
+Manifest::Manifest(env::Env& env, std::string directory, Superblock superblock, const RollRule& rule)
+    : env_(env), directory_(std::move(directory)), rule_(rule), superblock_(superblock) {}
 
 Result<std::unique_ptr<Manifest>> Manifest::create(env::Env& env, std::string directory, Superblock superblock,
-                                                   const State& state) {
-  auto manifest = std::unique_ptr<Manifest>(new Manifest(env, std::move(directory), superblock));
+                                                   const State& state, const RollRule& rule) {
+  auto manifest = std::unique_ptr<Manifest>(new Manifest(env, std::move(directory), superblock, rule));
   LIGHTNING_TRY(manifest->write_new(state));
   return manifest;
 }
@@ -403,11 +405,12 @@ Status Manifest::append(const VersionEdit& edit) {
 }
 
 bool Manifest::wants_roll() const {
-  return file_->size() > kRollBytesMin && file_->size() > 8 * (first_record_bytes_ + kHeaderBytes);
+  return file_->size() > rule_.bytes_min && file_->size() > rule_.growth * (first_record_bytes_ + kHeaderBytes);
 }
 
 Status Manifest::roll(const State& state) {
   const std::string old = directory_ + "/" + manifest_name(superblock_.manifest_number);
+  if (base::planted(base::PlantedBug::kRemoveManifestTooEarly)) LIGHTNING_TRY(env_.files.remove(old));
   LIGHTNING_TRY(write_new(state));
   if (!env_.files.remove(old)) return {};  // the next open removes it
   return {};

@@ -61,17 +61,24 @@ Result<Superblock> read_superblock(env::Env& env, const std::string& directory);
 
 struct LoadReport {
   std::uint64_t records = 0;
+  std::uint64_t end = 0;         // of the last record, in the file
   std::uint64_t torn_bytes = 0;  // an edit that was being written when the store died; it never took effect
 };
 // The state that the superblock's manifest adds up to. Changes nothing.
 Result<State> load(env::Env& env, const std::string& directory, const Superblock& superblock, LoadReport& report);
+
+// When a manifest is replaced by one that says the same in one record.
+struct RollRule {
+  std::uint64_t bytes_min = 1 << 20;  // never before it is so long
+  std::uint64_t growth = 8;           // nor before it is so many times what its first record took
+};
 
 class Manifest {
  public:
   // Writes a new manifest holding `state`, then switches the superblock to it: the commit point of recovery and
   // creation.
   static Result<std::unique_ptr<Manifest>> create(env::Env& env, std::string directory, Superblock superblock,
-                                                  const State& state);
+                                                  const State& state, const RollRule& rule = {});
 
   // Makes `edit` durable. After an error nothing more may be appended: roll() writes a new manifest from the state.
   Status append(const VersionEdit& edit);
@@ -84,15 +91,18 @@ class Manifest {
 
   const Superblock& superblock() const { return superblock_; }
   bool failed() const { return failed_; }
+  // How much is durable, for the log to remember. After a success.
+  wal::ManifestPosition position() const { return {superblock_.generation, records_}; }
   std::uint64_t bytes() const;
 
  private:
-  Manifest(env::Env& env, std::string directory, Superblock superblock);
+  Manifest(env::Env& env, std::string directory, Superblock superblock, const RollRule& rule);
   Status write_new(const State& state);
   Status append_record(std::string_view payload);
 
   env::Env& env_;
   const std::string directory_;
+  const RollRule rule_;
   Superblock superblock_;
   std::unique_ptr<env::WritableFile> file_;
   base::Digest chain_{};

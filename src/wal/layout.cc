@@ -124,6 +124,8 @@ Block encode(const StartBlock& from) {
   store_le(b + 72, from.life);
   store_le(b + 80, from.continues);
   store_uid(b + 88, from.store_id);
+  store_le(b + 104, from.manifest.generation);
+  store_le(b + 112, from.manifest.records);
   return finish(block);
 }
 
@@ -140,6 +142,7 @@ std::optional<StartBlock> decode_start(std::string_view bytes) {
   block.life = load_le<std::uint64_t>(b + 72);
   block.continues = load_le<std::uint64_t>(b + 80);
   block.store_id = load_uid(b + 88);
+  block.manifest = {load_le<std::uint64_t>(b + 104), load_le<std::uint64_t>(b + 112)};
   return block;
 }
 

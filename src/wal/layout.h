@@ -55,6 +55,7 @@ struct StartBlock {
   format::FileNumber previous = 0;  // segment of the same life before this one; 0: none
   format::FileNumber life = 0;
   Sequence continues = 0;  // last sequence of the commit whose later fragment comes first; 0: none
+  ManifestPosition manifest{};
 };
 
 struct SealBlock {

@@ -24,6 +24,7 @@ WriteAheadLog::Impl::Impl(internal::Life life, LogPosition start, const LogOptio
           life_.env.clock, {[this] { return begin_round(); }, [this] { return sync_segments(nullptr); }},
           [this] { wake_all(); }, start.last_sequence) {
   tail_.position = start;
+  manifest_ = options.manifest;
   tail_.last_sync = tail_.held = start.last_sequence;
   next_number_ = life_.first_segment;
   completed_.sequence.store(start.last_sequence, std::memory_order_relaxed);
@@ -36,7 +37,7 @@ Status WriteAheadLog::Impl::start() {
   {
     base::MutexLock lock(mutex_);
     ++next_number_;
-    first->begin(tail_.position, 0, 0);
+    first->begin(tail_.position, 0, 0, manifest_);
     tail_.segment = first.get();
     tail_.offset = kHeaderPageBytes;
     live_.push_back(first);
@@ -175,7 +176,7 @@ void WriteAheadLog::Impl::move_on(LogPosition position, Sequence continues, std:
   live_.push_back(std::move(ready_.front()));
   ready_.pop_front();
   Segment& entered = *live_.back();
-  entered.begin(position, left.number, continues);
+  entered.begin(position, left.number, continues, manifest_);
   tail_.segment = &entered;
   tail_.offset = kHeaderPageBytes;
 }

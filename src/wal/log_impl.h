@@ -50,6 +50,10 @@ class WriteAheadLog::Impl {
   std::uint64_t live_bytes() const;
   Sequence oldest_live_sequence() const;
   format::FileNumber first_live_segment() const;
+  void note_manifest(ManifestPosition position) {
+    base::MutexLock lock(mutex_);
+    manifest_ = position;
+  }
   void release_up_to(Sequence sequence);
   Status remove_older_segments();
 
@@ -118,6 +122,7 @@ class WriteAheadLog::Impl {
   std::vector<std::string> free_ LIGHTNING_GUARDED_BY(mutex_);               // released files kept for reuse
   format::FileNumber next_number_ LIGHTNING_GUARDED_BY(mutex_) = 0;
   Sequence release_ LIGHTNING_GUARDED_BY(mutex_) = 0;
+  ManifestPosition manifest_ LIGHTNING_GUARDED_BY(mutex_);
 
   // Between those who wait for a segment and the upkeep thread.
   base::CondVar segments_changed_, upkeep_wake_;

@@ -6,6 +6,7 @@
 //     does the next segment start exactly here?  then go on there
 //     else the log ends here: is there evidence that more was durable?  damage, else a torn or clean end
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "wal/segment_reader.h"
@@ -102,6 +103,12 @@ Error Replayer::contradiction(const SegmentInfo& segment, std::uint64_t offset, 
 
 Result<ReplayReport> Replayer::run(const std::string& directory, const format::Uid& store_id) {
   LIGHTNING_ASSIGN(segments_, read_directory(env_, directory, store_id));
+  for (const SegmentInfo& segment : segments_) {
+    if (!segment.start) continue;
+    const ManifestPosition known = segment.start->manifest;
+    ManifestPosition& newest = report_.manifest;
+    if (std::tie(known.generation, known.records) > std::tie(newest.generation, newest.records)) newest = known;
+  }
   LIGHTNING_TRY(pick_first());
   if (live_.empty()) {
     // A segment that starts too late is as good as missing ones, unless its predecessor lies there, never synced.

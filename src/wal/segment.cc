@@ -77,10 +77,12 @@ std::shared_ptr<env::LogFile> Segment::give_up_file() {
   return std::exchange(file, nullptr);
 }
 
-void Segment::begin(LogPosition segment_start, format::FileNumber previous_number, Sequence continues_until) {
+void Segment::begin(LogPosition segment_start, format::FileNumber previous_number, Sequence continues_until,
+                    ManifestPosition manifest_then) {
   start = segment_start;
   previous = previous_number;
   continues = continues_until;
+  manifest = manifest_then;
 }
 
 void Segment::write_start(Sequence durable) {
@@ -92,7 +94,8 @@ void Segment::write_start(Sequence durable) {
                                         .time_ns = life.env.clock.wall_ns(),
                                         .previous = previous,
                                         .life = life.first_segment,
-                                        .continues = continues});
+                                        .continues = continues,
+                                        .manifest = manifest});
   file->write(kStartBlockOffset, view(block));
 }
 

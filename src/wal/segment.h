@@ -39,7 +39,7 @@ class Segment {
   Segment& operator=(const Segment&) = delete;
 
   // The log moves in. Once, by who reserves, before anybody has a place here; the block is written by write_start().
-  void begin(LogPosition start, format::FileNumber previous, Sequence continues);
+  void begin(LogPosition start, format::FileNumber previous, Sequence continues, ManifestPosition manifest);
   void write_start(Sequence durable);
   // The log moves out: constant from here on. Under the reservation lock.
   void end(std::uint64_t offset, LogPosition position, Sequence held, std::uint64_t last_order, std::uint64_t time_ns);
@@ -58,6 +58,7 @@ class Segment {
   LogPosition start;
   format::FileNumber previous = 0;
   Sequence continues = 0;
+  ManifestPosition manifest;
 
   // Null once sealed. Changed under the reservation lock; those with a ticket here need no lock, since nothing is
   // sealed before every ticket is complete.

@@ -38,6 +38,12 @@
 
 namespace lightning::wal {
 
+// How much of the manifest is durable: the superblock's generation, and how many records of its manifest. The log only
+// remembers it.
+struct ManifestPosition {
+  std::uint64_t generation = 0, records = 0;
+};
+
 struct LogOptions {
   std::uint64_t segment_bytes = 64ull << 20;
   IntegrityLevel integrity = IntegrityLevel::kStandard;
@@ -45,6 +51,7 @@ struct LogOptions {
   std::chrono::milliseconds sync_interval{100};
   std::uint32_t free_segments_max = 2;              // released segments kept for reuse
   std::chrono::milliseconds stall_timeout{60'000};  // longest wait for a free segment; 0 = no limit
+  ManifestPosition manifest{};                      // as note_manifest()
 };
 
 // A point between two records of the log.
@@ -125,6 +132,9 @@ class WriteAheadLog {
   Sequence oldest_live_sequence() const;
   format::FileNumber first_live_segment() const;
 
+  // What segments begun from now on say of the manifest. It is durable already.
+  void note_manifest(ManifestPosition position);
+
   // Records up to and including `sequence` are in tables: whole segments below it are recycled or removed.
   void release_up_to(Sequence sequence);
   // Removes the segments that an earlier life of the store left (numbers below this log's first).
@@ -166,6 +176,7 @@ struct ReplayReport {
   LogPosition end;
   std::uint64_t segments = 0, commits = 0, operations = 0, bytes = 0;
   std::optional<TornTail> torn_tail;
+  ManifestPosition manifest;  // the newest that a segment knew
 };
 
 // Gives every whole commit to `apply`, in order, once; a batch whose fragments are incomplete at the tail is not given.

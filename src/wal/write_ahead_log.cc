@@ -69,6 +69,7 @@ std::uint64_t WriteAheadLog::live_bytes() const { return impl_->live_bytes(); }
 Sequence WriteAheadLog::oldest_live_sequence() const { return impl_->oldest_live_sequence(); }
 format::FileNumber WriteAheadLog::first_live_segment() const { return impl_->first_live_segment(); }
 
+void WriteAheadLog::note_manifest(ManifestPosition position) { impl_->note_manifest(position); }
 void WriteAheadLog::release_up_to(Sequence sequence) { impl_->release_up_to(sequence); }
 Status WriteAheadLog::remove_older_segments() { return impl_->remove_older_segments(); }
 

@@ -55,6 +55,9 @@ TEST(TheSimulationFindsBugsOfTheEngine, ReplayingRecordsUnchecked) {
 TEST(TheSimulationFindsBugsOfTheEngine, FlushingTablesAheadOfTheLog) {
   EXPECT_TRUE(finds({}, base::PlantedBug::kFlushAheadOfLog));
 }
+TEST(TheSimulationFindsBugsOfTheEngine, RemovingTheManifestThatTheSuperblockNames) {
+  EXPECT_TRUE(finds({}, base::PlantedBug::kRemoveManifestTooEarly));
+}
 
 #endif
 

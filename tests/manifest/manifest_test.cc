@@ -351,6 +351,23 @@ TEST_F(Store, WantsARollOnlyWhenItHasGrownFarBeyondItsState) {
   EXPECT_FALSE(manifest_->wants_roll());
 }
 
+TEST_F(Store, SaysHowMuchOfItIsDurable) {
+  const wal::ManifestPosition first = manifest_->position();
+  EXPECT_EQ(first.generation, manifest_->superblock().generation);
+  EXPECT_EQ(first.records, 1u);
+  VersionEdit edit;
+  edit.next_file = 17;
+  append(edit);
+  EXPECT_EQ(manifest_->position().records, 2u);
+  LoadReport report;
+  must(load(env(), kDirectory, must(read_superblock(env(), kDirectory)), report));
+  EXPECT_EQ(report.records, 2u);
+  EXPECT_EQ(report.end, manifest_->bytes());
+  must(manifest_->roll(state_));
+  EXPECT_EQ(manifest_->position().generation, first.generation + 1);
+  EXPECT_EQ(manifest_->position().records, 1u);
+}
+
 // Every crash inside a roll, with everything that a power cut may leave: the state is there, by one file or the other.
 TEST_F(Store, ACrashAnywhereInARollLosesNothing) {
   append_some();

@@ -47,12 +47,13 @@ TEST(Layout, PinsTheBytesOfTheHeaderPage) {
                          .time_ns = 14,
                          .previous = 6,
                          .life = 5,
-                         .continues = 15};
+                         .continues = 15,
+                         .manifest = {16, 17}};
   EXPECT_EQ(base::to_hex(view(encode(start))),
             "4c44425354415254202122232425262728292a2b2c2d2e2f0700000000000000"
             "0b000000000000000c000000000000000d000000000000000e00000000000000"
             "060000000000000005000000000000000f000000000000000102030405060708"
-            "090a0b0c0d0e0f10000000000000000000000000000000006d998e43c620da9f");
+            "090a0b0c0d0e0f1010000000000000001100000000000000376095a8c271bc6a");
   const SealBlock seal{.segment_uid = uid(32),
                        .number = 7,
                        .end = 4200,
