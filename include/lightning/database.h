@@ -31,6 +31,7 @@ namespace engine {
 class Engine;
 class Tree;
 class PinnedBlock;
+struct LiveSnapshot;
 }  // namespace engine
 
 struct ReadOptions {
@@ -51,8 +52,10 @@ class Snapshot {
  private:
   friend class Database;
   friend class engine::Engine;
-  Snapshot(std::shared_ptr<engine::Engine> engine, Sequence sequence);
+  explicit Snapshot(Sequence sequence) : sequence_(sequence) {}  // pins nothing
+  Snapshot(std::shared_ptr<engine::Engine> engine, engine::LiveSnapshot* live);
   std::shared_ptr<engine::Engine> engine_;
+  engine::LiveSnapshot* live_ = nullptr;  // ours
   Sequence sequence_ = 0;
 };
 

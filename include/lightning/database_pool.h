@@ -72,6 +72,7 @@ class DatabasePool {
 
  private:
   Database& database_;
+  std::chrono::milliseconds acquire_timeout_{0};
   std::shared_ptr<Session::Shared> shared_;
 };
 

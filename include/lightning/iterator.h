@@ -17,7 +17,7 @@ namespace lightning {
 
 class Snapshot;
 namespace engine {
-class DatabaseIterator;
+class Cursor;
 }
 
 struct IterateOptions {
@@ -36,7 +36,7 @@ struct IterateOptions {
 class Iterator {
  public:
   Iterator();
-  explicit Iterator(std::unique_ptr<engine::DatabaseIterator> impl);
+  explicit Iterator(std::unique_ptr<engine::Cursor> impl);
   Iterator(Iterator&&) noexcept;
   Iterator& operator=(Iterator&&) noexcept;
   ~Iterator();
@@ -53,7 +53,7 @@ class Iterator {
   Status status() const;
 
  private:
-  std::unique_ptr<engine::DatabaseIterator> impl_;
+  std::unique_ptr<engine::Cursor> impl_;
 };
 
 }  // namespace lightning

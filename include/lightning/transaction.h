@@ -101,7 +101,8 @@ enum class TransactionState : std::uint8_t {
 //   before
 //                        the call: try again, go on without, or roll back.
 //   kConflict            the key was changed after the moment that this transaction sees. It has been rolled back.
-// An error's outcome() says what became of the transaction's writes: kNotApplied for all of these.
+// An error's outcome() says what became of the transaction's writes: kNotApplied, but for kTransactionEnded after a
+// commit() that was applied, or whose outcome is unknown.
 class Transaction {
  public:
   Transaction();  // ended

@@ -5,21 +5,25 @@
 #include "engine/database_iterator.h"
 #include "engine/engine.h"
 #include "format/batch.h"
+#include "txn/coordinator.h"
 
 namespace lightning {
 
 // --- Snapshot, PinnedValue, Keyspace, Iterator ----------------------------------------------------------------------
 
-Snapshot::Snapshot(std::shared_ptr<engine::Engine> engine, Sequence sequence)
-    : engine_(std::move(engine)), sequence_(sequence) {}
-Snapshot::Snapshot(Snapshot&& other) noexcept : engine_(std::move(other.engine_)), sequence_(other.sequence_) {}
+Snapshot::Snapshot(std::shared_ptr<engine::Engine> engine, engine::LiveSnapshot* live)
+    : engine_(std::move(engine)), live_(live), sequence_(live->sequence) {}
+Snapshot::Snapshot(Snapshot&& other) noexcept { *this = std::move(other); }
 Snapshot& Snapshot::operator=(Snapshot&& other) noexcept {
   std::swap(engine_, other.engine_);
+  std::swap(live_, other.live_);
   std::swap(sequence_, other.sequence_);
   return *this;
 }
 Snapshot::~Snapshot() {
-  if (engine_) engine_->release_snapshot(sequence_);
+  if (live_ == nullptr) return;
+  engine_->release_snapshot(*live_);
+  delete live_;
 }
 
 PinnedValue::PinnedValue() = default;
@@ -46,7 +50,7 @@ const std::string& Keyspace::name() const {
 std::uint32_t Keyspace::id() const { return tree_ ? tree_->id : 0; }
 
 Iterator::Iterator() = default;
-Iterator::Iterator(std::unique_ptr<engine::DatabaseIterator> impl) : impl_(std::move(impl)) {}
+Iterator::Iterator(std::unique_ptr<engine::Cursor> impl) : impl_(std::move(impl)) {}
 Iterator::Iterator(Iterator&&) noexcept = default;
 Iterator& Iterator::operator=(Iterator&&) noexcept = default;
 Iterator::~Iterator() = default;
@@ -97,6 +101,8 @@ Result<Database> DatabaseAccess::open_as_given(env::Env& env, const std::string&
                    engine::Engine::open(env, path, config, read_only ? Access::kReadOnly : Access::kReadWrite, tuning));
   return Database(std::move(engine));
 }
+
+env::Env& DatabaseAccess::env(const Database& database) { return database.engine_->env(); }
 
 Result<Database> Database::open(const std::string& path, const LightningDbConfig& config) {
   return DatabaseAccess::open(env::Env::real(), path, config, false);
@@ -169,7 +175,8 @@ Iterator Database::iterate(const Keyspace& keyspace, const IterateOptions& optio
   if (!impl) return Iterator(std::make_unique<engine::DatabaseIterator>(impl.error()));
   return Iterator(std::move(*impl));
 }
-Snapshot Database::snapshot() const { return engine_->snapshot(); }
+Snapshot Database::snapshot() const { return engine_->snapshot({}); }
+Snapshot Database::snapshot(std::string_view owner) const { return engine_->snapshot(owner); }
 
 Status Database::flush() { return engine_->flush(); }
 Status Database::compact_range(const KeyRange& range) {
@@ -183,7 +190,11 @@ Result<std::uint64_t> Database::approximate_size(const Keyspace& keyspace, const
   return engine_->approximate_size(keyspace, range);
 }
 Result<CheckReport> Database::check(const CheckOptions& options) const { return engine_->check(options); }
-Statistics Database::stats() const { return engine_->stats(); }
+Statistics Database::stats() const {
+  Statistics stats = engine_->stats();
+  if (engine_->arbiter() != nullptr) stats.transactions = txn::Coordinator::of(*engine_).statistics();
+  return stats;
+}
 const std::string& Database::path() const { return engine_->path(); }
 LightningDbConfig Database::config() const { return engine_->config(); }
 

@@ -14,6 +14,8 @@ class DatabaseAccess {
   // Without checking the ranges of `config`: for simulations, which want everything small.
   static Result<Database> open_as_given(env::Env& env, const std::string& path, const LightningDbConfig& config,
                                         bool read_only = false, const engine::Tuning& tuning = {});
+  // What `database` was opened on.
+  static env::Env& env(const Database& database);
 };
 
 class WriteBatchAccess {

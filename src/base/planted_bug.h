@@ -16,6 +16,10 @@ enum class PlantedBug : std::uint8_t {
   kIgnoreLogChecksums,      // replay believes every payload
   kFlushAheadOfLog,         // tables become durable before the log that they came from
   kRemoveManifestTooEarly,  // the old manifest goes before the superblock names the new one
+  kSkipValidation,          // commits of transactions do not look for conflicts
+  kReleaseLocksEarly,       // a pessimistic transaction lets go of its locks before its commit
+  kIgnoreOwnWrites,         // a transaction's point reads see its snapshot where they should see its own write
+  kLosePhantoms,            // serializable commits do not look at the ranges that were read
 };
 
 #ifdef LIGHTNING_PLANTED_BUGS

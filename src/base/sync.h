@@ -20,9 +20,14 @@
 
 namespace lightning::base {
 
-// The order in which a thread may take locks: strictly rising. docs/locking.md has a row for each lock: tools/lint sees to it.
-// Debug and test builds abort on any acquisition out of order, naming both locks.
+// The order in which a thread may take locks: strictly rising. docs/locking.md has a row for each lock: tools/lint sees
+// to it. Debug and test builds abort on any acquisition out of order, naming both locks.
 enum class LockRank : std::uint8_t {
+  kSessions = 10,        // sessions of a pool
+  kTransactions = 11,    // active transactions
+  kLockGraph = 12,       // who waits for whose lock
+  kLockTable = 13,       // locks of transactions
+  kRangeIntents = 14,    // ranges that commits rely on
   kJobs = 15,            // compaction and flush bookkeeping
   kKeyspaces = 20,       // the list of keyspaces
   kCompaction = 25,      // which tables are being compacted
@@ -37,7 +42,7 @@ enum class LockRank : std::uint8_t {
   kExecutor = 85,        // job queues
   kRateLimiter = 86,
   kMemory = 88,  // arenas and block allocator
-  kLeaf = 100,  // never calls anything while held
+  kLeaf = 100,   // never calls anything while held
 };
 
 class FiberScheduler;

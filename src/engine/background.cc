@@ -46,6 +46,7 @@ void Engine::schedule_flush(Tree& tree) {
 // One flush of a tree at a time: flush_queued stays set until it has ended. What fails is tried again by
 // run_recovery().
 void Engine::run_flush(const TreePtr& tree) {
+  if (WriteArbiter* const writes = arbiter()) writes->end_overdue();  // what they pin need not be kept
   if (!closing())
     if (const Status status = flush_sealed(*tree); !status) background_failed(status.error());
   tree->flush_queued.store(false);
@@ -172,6 +173,7 @@ void Engine::schedule_compactions() {
 }
 
 void Engine::run_compaction(const TreePtr& tree, compaction::Plan plan) {
+  if (WriteArbiter* const writes = arbiter()) writes->end_overdue();
   const Status status = closing() ? Status{} : compact(*tree, plan);
   end_compaction(*tree, plan);
   if (!status && !note_damage(*tree->pin_view()->version, status.error())) background_failed(status.error());

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "engine/cursor.h"
 #include "engine/tree.h"
 #include "format/entry.h"
 #include "lightning/iterator.h"
@@ -14,26 +15,30 @@ namespace lightning::engine {
 class Engine;
 
 // Threads: one at a time. Keeps its engine, and the memtables and tables of its view, alive.
-class DatabaseIterator {
+class DatabaseIterator final : public Cursor {
  public:
   DatabaseIterator(std::shared_ptr<Engine> engine, PinnedView view, Sequence at, const IterateOptions& options);
   explicit DatabaseIterator(Error error) : status_(std::move(error)) {}  // an iterator that only has an error
-  ~DatabaseIterator();
+  ~DatabaseIterator() override;
 
-  bool valid() const { return valid_; }
-  void seek_to_first();
-  void seek_to_last();
-  void seek(std::string_view target);
-  void seek_for_prev(std::string_view target);
-  void next();
-  void prev();
-  std::string_view key() const {
+  bool valid() const override { return valid_; }
+  void seek_to_first() override;
+  void seek_to_last() override;
+  void seek(std::string_view target) override;
+  void seek_for_prev(std::string_view target) override;
+  void next() override;
+  void prev() override;
+  std::string_view key() const override {
     return forward_ ? std::string_view(entries_->entry().key) : std::string_view(saved_key_);
   }
-  std::string_view value() const {
+  std::string_view value() const override {
     return forward_ ? std::string_view(entries_->entry().value) : std::string_view(saved_value_);
   }
-  Status status() const;
+  Status status() const override;
+
+  // Bounds and prefix as one: inclusive, exclusive; none: no bound.
+  const std::optional<std::string>& lower_bound() const { return lower_; }
+  const std::optional<std::string>& upper_bound() const { return upper_; }
 
  private:
   bool usable();

@@ -31,6 +31,7 @@
 #include "engine/snapshots.h"
 #include "engine/tree.h"
 #include "engine/tuning.h"
+#include "engine/write_arbiter.h"
 #include "engine/write_gate.h"
 #include "env/env.h"
 #include "lightning/database.h"
@@ -39,6 +40,7 @@
 
 namespace lightning::engine {
 
+class DatabaseIterator;
 using TreePtr = std::shared_ptr<Tree>;
 
 // Names inside a store's directory.
@@ -69,12 +71,25 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::vector<std::string> keyspaces() const;
   // The tree behind a handle; kKeyspaceNotFound if it was dropped, kInvalidArgument if it belongs to another database.
   Result<Tree*> tree_of(const Keyspace& keyspace) const;
+  // Without looking whether it is still there.
+  static Tree* tree_behind(const Keyspace& keyspace) { return keyspace.tree_.get(); }
 
   // --- writes (write.cc)
   Status put(const Keyspace& keyspace, std::string_view key, std::string_view value, Durability durability);
   Status erase(const Keyspace& keyspace, std::string_view key, Durability durability);
-  Result<Sequence> write(std::string_view batch, std::uint32_t operations, Durability durability);
+  // With `admission`: as a transaction; it answers when it is asked (write_arbiter.h).
+  Result<Sequence> write(std::string_view batch, std::uint32_t operations, Durability durability,
+                         Admission* admission = nullptr);
   Status sync();
+  // From the return on, every write but those with an admission of their own is arbitrated. Once; a second one is
+  // dropped.
+  WriteArbiter& set_arbiter(std::unique_ptr<WriteArbiter> arbiter);
+  WriteArbiter* arbiter() const { return arbiter_.load(std::memory_order_acquire); }
+  // Waits until every write that is inside the gate has left it: what they wrote is in the memtables, and those who
+  // come after see what the caller did before.
+  void drain_writers() { const WriteGate::Closure closed(gate_); }
+  Status check_writable();
+  static Status check_sizes(std::string_view key, std::string_view value);
 
   // --- reads (read.cc)
   Result<bool> get(const Keyspace& keyspace, std::string_view key, std::string& value, const ReadOptions& options);
@@ -82,11 +97,14 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status multi_get(const Keyspace& keyspace, std::span<const std::string_view> keys, std::span<PinnedValue> values,
                    const ReadOptions& options);
   Result<std::unique_ptr<DatabaseIterator>> iterate(const Keyspace& keyspace, const IterateOptions& options);
-  Sequence take_snapshot() {
-    return snapshots_.add([this] { return visible(); });
+  void take_snapshot(LiveSnapshot& live) {
+    snapshots_.add(live, [this] { return visible(); });
   }
-  void release_snapshot(Sequence sequence) { snapshots_.remove(sequence); }
-  Snapshot snapshot();
+  void release_snapshot(LiveSnapshot& live) { snapshots_.remove(live); }
+  Snapshot snapshot(std::string_view owner);
+  // For reads at a sequence that the caller, or nobody, pins.
+  static Snapshot unpinned(Sequence at) { return Snapshot(at); }
+  const SnapshotList& snapshots() const { return snapshots_; }
 
   // --- upkeep (upkeep.cc, background.cc)
   Status flush();
@@ -97,7 +115,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Result<CheckReport> check(const CheckOptions& options);
   Statistics stats();
   const std::string& path() const { return paths_.root; }
+  env::Env& env() const { return env_; }
   const LightningDbConfig& config() const { return config_; }
+  // Of keys and values per write since open; 0 before the first.
+  std::uint64_t mean_write_bytes() const;
   Sequence visible() const { return visible_.load(std::memory_order_acquire); }
 
   // For iterators.
@@ -163,9 +184,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status write_one(const Keyspace& keyspace, format::EntryType type, std::string_view key, std::string_view value,
                    Durability durability);
   template <class Prepare, class Withdraw, class Apply>
-  Result<Sequence> commit(std::string_view payload, std::uint32_t operations, Durability durability, Prepare prepare,
-                          Withdraw withdraw, Apply apply);
-  Status check_writable();
+  Result<Sequence> commit(std::string_view payload, std::uint32_t operations, Durability durability,
+                          const Prepare& prepare, const Withdraw& withdraw, const Apply& apply, Admission* admission);
   Status hold_back(std::uint64_t bytes);  // back-pressure
   void publish(Sequence sequence);
   void fail_writes(const Error& error);
@@ -253,6 +273,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   SnapshotList snapshots_;
   WriteGate gate_;
+  std::unique_ptr<WriteArbiter> arbiter_owned_;  // written inside the closed gate
+  std::atomic<WriteArbiter*> arbiter_{nullptr};
   std::unique_ptr<wal::WriteAheadLog> wal_;
 
   mutable base::Mutex keyspaces_mutex_{base::LockRank::kKeyspaces};

@@ -258,6 +258,12 @@ Result<std::unique_ptr<DatabaseIterator>> Engine::iterate(const Keyspace& keyspa
   return std::make_unique<DatabaseIterator>(shared_from_this(), std::move(view), at, options);
 }
 
-Snapshot Engine::snapshot() { return Snapshot(shared_from_this(), take_snapshot()); }
+Snapshot Engine::snapshot(std::string_view owner) {
+  auto live = std::make_unique<LiveSnapshot>();
+  live->owner = owner;
+  live->since_ns = env_.clock.monotonic_ns();
+  take_snapshot(*live);
+  return Snapshot(shared_from_this(), live.release());
+}
 
 }  // namespace lightning::engine

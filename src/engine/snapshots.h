@@ -1,7 +1,8 @@
 // The sequences at which live snapshots look.
 #pragma once
 
-#include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/sync.h"
@@ -9,21 +10,37 @@
 
 namespace lightning::engine {
 
-// Threads: any.
+// One entry of the list, inside whoever holds the snapshot, so that taking one allocates nothing.
+struct LiveSnapshot {
+  Sequence sequence = 0;
+  std::uint64_t since_ns = 0;     // monotonic
+  std::uint64_t transaction = 0;  // id, if it belongs to one
+  std::string owner;              // for people; set before it is added
+  LiveSnapshot* previous = nullptr;
+  LiveSnapshot* next = nullptr;
+};
+
+// In the order of arrival, which is that of sequences, since each takes the newest. Threads: any.
 class SnapshotList {
  public:
   // `read_newest` is called under the list's lock, so that a job that lists the snapshots afterwards either sees this
   // one or works at a sequence that this one already sees.
   template <class ReadNewest>
-  Sequence add(ReadNewest read_newest) {
+  Sequence add(LiveSnapshot& snapshot, ReadNewest read_newest) {
     base::MutexLock lock(mutex_);
-    const Sequence sequence = read_newest();
-    live_.insert(sequence);
-    return sequence;
+    snapshot.sequence = read_newest();
+    snapshot.previous = last_;
+    snapshot.next = nullptr;
+    (last_ != nullptr ? last_->next : first_) = &snapshot;
+    last_ = &snapshot;
+    ++count_;
+    return snapshot.sequence;
   }
-  void remove(Sequence sequence) {
+  void remove(LiveSnapshot& snapshot) {
     base::MutexLock lock(mutex_);
-    live_.erase(live_.find(sequence));
+    (snapshot.previous != nullptr ? snapshot.previous->next : first_) = snapshot.next;
+    (snapshot.next != nullptr ? snapshot.next->previous : last_) = snapshot.previous;
+    --count_;
   }
   // Ascending, without repeats, ended by the newest visible sequence: what a flush or compaction must preserve.
   template <class ReadNewest>
@@ -31,19 +48,27 @@ class SnapshotList {
     base::MutexLock lock(mutex_);
     const Sequence newest = read_newest();
     std::vector<Sequence> sequences;
-    for (const Sequence sequence : live_)
-      if (sequences.empty() || sequences.back() != sequence) sequences.push_back(sequence);
+    for (const LiveSnapshot* live = first_; live != nullptr; live = live->next)
+      if (sequences.empty() || sequences.back() != live->sequence) sequences.push_back(live->sequence);
     if (sequences.empty() || sequences.back() != newest) sequences.push_back(newest);
     return sequences;
   }
+  // Calls `visit` for each, oldest first, under the list's lock.
+  template <class Visit>
+  void for_each(Visit visit) const {
+    base::MutexLock lock(mutex_);
+    for (const LiveSnapshot* live = first_; live != nullptr; live = live->next) visit(std::as_const(*live));
+  }
   std::size_t count() const {
     base::MutexLock lock(mutex_);
-    return live_.size();
+    return count_;
   }
 
  private:
   mutable base::Mutex mutex_{base::LockRank::kSnapshots};
-  std::multiset<Sequence> live_ LIGHTNING_GUARDED_BY(mutex_);
+  LiveSnapshot* first_ LIGHTNING_GUARDED_BY(mutex_) = nullptr;
+  LiveSnapshot* last_ LIGHTNING_GUARDED_BY(mutex_) = nullptr;
+  std::size_t count_ LIGHTNING_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace lightning::engine

@@ -209,6 +209,11 @@ LatencySummary summary_of(const base::Histogram& histogram) {
 
 }  // namespace
 
+std::uint64_t Engine::mean_write_bytes() const {
+  const std::uint64_t writes = counters_.sum(Counter::kPuts) + counters_.sum(Counter::kErases);
+  return writes == 0 ? 0 : counters_.sum(Counter::kUserBytesWritten) / writes;
+}
+
 Statistics Engine::stats() {
   Statistics stats;
   const auto count = [this](Counter counter) { return counters_.sum(counter); };

@@ -9,18 +9,6 @@ namespace lightning::engine {
 
 namespace {
 
-Status check_sizes(std::string_view key, std::string_view value) {
-  if (key.empty()) [[unlikely]]
-    return Error(ErrorCode::kKeyEmpty, "the key is empty");
-  if (key.size() > kKeyBytesMax) [[unlikely]]
-    return Error(ErrorCode::kKeyTooLarge,
-                 "the key has " + std::to_string(key.size()) + " bytes, the limit is " + std::to_string(kKeyBytesMax));
-  if (value.size() > kValueBytesMax) [[unlikely]]
-    return Error(ErrorCode::kValueTooLarge, "the value has " + std::to_string(value.size()) + " bytes, the limit is " +
-                                                std::to_string(kValueBytesMax));
-  return {};
-}
-
 // Where the encoded form of one operation lies: on the stack when it is small.
 class EncodedOperation {
  public:
@@ -42,7 +30,29 @@ class EncodedOperation {
   std::string_view bytes_;
 };
 
+template <class Go>
+class PlainWriteOf final : public PlainWrite {
+ public:
+  PlainWriteOf(std::string_view encoded, Go& go) : PlainWrite(encoded), go_(go) {}
+  Result<Sequence> go(Admission& admission) override { return go_(admission); }
+
+ private:
+  Go& go_;
+};
+
 }  // namespace
+
+Status Engine::check_sizes(std::string_view key, std::string_view value) {
+  if (key.empty()) [[unlikely]]
+    return Error(ErrorCode::kKeyEmpty, "the key is empty");
+  if (key.size() > kKeyBytesMax) [[unlikely]]
+    return Error(ErrorCode::kKeyTooLarge,
+                 "the key has " + std::to_string(key.size()) + " bytes, the limit is " + std::to_string(kKeyBytesMax));
+  if (value.size() > kValueBytesMax) [[unlikely]]
+    return Error(ErrorCode::kValueTooLarge, "the value has " + std::to_string(value.size()) + " bytes, the limit is " +
+                                                std::to_string(kValueBytesMax));
+  return {};
+}
 
 Status Engine::check_writable() {
   if (closed_.load(std::memory_order_acquire)) return Error(ErrorCode::kClosed, "the database is closed");
@@ -54,9 +64,20 @@ Status Engine::check_writable() {
   return {};
 }
 
+// Who came through the gate before transactions existed and met them inside goes back, to come with an admission.
 template <class Prepare, class Withdraw, class Apply>
 Result<Sequence> Engine::commit(std::string_view payload, std::uint32_t operations, Durability durability,
-                                Prepare prepare, Withdraw withdraw, Apply apply) {
+                                const Prepare& prepare, const Withdraw& withdraw, const Apply& apply,
+                                Admission* admission) {
+  const auto arbitrated = [&]() -> Result<Sequence> {
+    auto again = [&](Admission& given) {
+      return commit(payload, operations, durability, prepare, withdraw, apply, &given);
+    };
+    PlainWriteOf<decltype(again)> write(payload, again);
+    return arbiter()->arbitrate(write);
+  };
+  if (admission == nullptr && arbiter_.load(std::memory_order_relaxed) != nullptr) return arbitrated();
+
   if (closed_.load(std::memory_order_relaxed) || access_ == Access::kReadOnly ||
       writes_stopped_.load(std::memory_order_relaxed)) [[unlikely]]
     LIGHTNING_TRY(check_writable());
@@ -68,18 +89,41 @@ Result<Sequence> Engine::commit(std::string_view payload, std::uint32_t operatio
                     (durability == Durability::kDefault && config_.wal_sync_mode == WalSyncMode::kSync);
   wal::WriteAheadLog::Ticket ticket;
   Tree* fullest = nullptr;
-  {
-    const WriteGate::Pass pass(gate_);
-    LIGHTNING_TRY(prepare());  // memory for the entries: after the log is written nothing may fail
-    auto reserved = wal_->reserve({payload, operations, sync});
-    if (!reserved) [[unlikely]] {
-      withdraw();  // or the memory of writes that fail, again and again, would add up
-      return std::move(reserved).error();
+  if (admission != nullptr) LIGHTNING_TRY(admission->prepare());
+  for (bool done = false; !done;) {
+    {
+      const WriteGate::Pass pass(gate_);
+      if (admission != nullptr) {
+        LIGHTNING_ASSIGN(const Admission::Answer answer, admission->enter());
+        done = answer == Admission::Answer::kGo;
+      } else {
+        done = arbiter_.load(std::memory_order_relaxed) == nullptr;
+      }
+      if (done) [[likely]] {
+        const auto settle = [&](Sequence first, Sequence last) {
+          if (admission != nullptr) admission->leave(first, last);
+        };
+        // Memory for the entries: after the log is written nothing may fail.
+        if (auto prepared = prepare(); !prepared) [[unlikely]] {
+          settle(0, 0);
+          return std::move(prepared).error();
+        }
+        auto reserved = wal_->reserve({payload, operations, sync});
+        if (!reserved) [[unlikely]] {
+          withdraw();  // or the memory of writes that fail, again and again, would add up
+          settle(0, 0);
+          return std::move(reserved).error();
+        }
+        ticket = std::move(*reserved);
+        wal_->copy(ticket, payload);
+        fullest = apply(ticket.first_sequence);
+        wal_->complete(ticket);
+        settle(ticket.first_sequence, ticket.last_sequence);
+      }
     }
-    ticket = std::move(*reserved);
-    wal_->copy(ticket, payload);
-    fullest = apply(ticket.first_sequence);
-    wal_->complete(ticket);
+    if (done) break;
+    if (admission == nullptr) return arbitrated();
+    LIGHTNING_TRY(admission->wait());
   }
   if (base::planted(base::PlantedBug::kPublishBeforeSync)) publish(ticket.last_sequence);
   if (base::planted(base::PlantedBug::kAcknowledgeBeforeSync)) ticket.sync = false, ticket.sync_barrier = 0;
@@ -122,14 +166,24 @@ Status Engine::write_one(const Keyspace& keyspace, format::EntryType type, std::
     memtable.add({key, sequence, type, value});
     return memtable.memory_bytes() >= memtable_limit() ? tree : nullptr;
   };
-  LIGHTNING_TRY(commit(encoded.bytes(), 1, durability, prepare, withdraw, apply));
+  LIGHTNING_TRY(commit(encoded.bytes(), 1, durability, prepare, withdraw, apply, nullptr));
   counters_.add(type == format::EntryType::kPut ? Counter::kPuts : Counter::kErases);
   counters_.add(Counter::kUserBytesWritten, key.size() + value.size());
   if (start != 0) latencies_.put.record(env_.clock.monotonic_ns() - start);
   return {};
 }
 
-Result<Sequence> Engine::write(std::string_view batch, std::uint32_t operations, Durability durability) {
+WriteArbiter& Engine::set_arbiter(std::unique_ptr<WriteArbiter> arbiter) {
+  const WriteGate::Closure closed(gate_);
+  if (!arbiter_owned_) {
+    arbiter_owned_ = std::move(arbiter);
+    arbiter_.store(arbiter_owned_.get(), std::memory_order_release);
+  }
+  return *arbiter_owned_;
+}
+
+Result<Sequence> Engine::write(std::string_view batch, std::uint32_t operations, Durability durability,
+                               Admission* admission) {
   if (batch.size() > kBatchBytesMax)
     return Error(ErrorCode::kBatchTooLarge, "the batch has " + std::to_string(batch.size()) + " bytes, the limit is " +
                                                 std::to_string(kBatchBytesMax));
@@ -196,7 +250,7 @@ Result<Sequence> Engine::write(std::string_view batch, std::uint32_t operations,
     }
     return full;
   };
-  LIGHTNING_ASSIGN(const Sequence last, commit(batch, operations, durability, prepare, withdraw, apply));
+  LIGHTNING_ASSIGN(const Sequence last, commit(batch, operations, durability, prepare, withdraw, apply, admission));
   counters_.add(Counter::kBatches);
   counters_.add(Counter::kPuts, puts);
   counters_.add(Counter::kErases, operations - puts);

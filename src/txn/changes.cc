@@ -1,0 +1,127 @@
+#include "txn/changes.h"
+
+#include <memory>
+#include <vector>
+
+#include "base/epoch.h"
+#include "cache/block_cache.h"
+#include "manifest/level_iterator.h"
+#include "sstable/table.h"
+
+namespace lightning::txn {
+
+namespace {
+
+using engine::MemTableSpan;
+using engine::ReadView;
+
+enum class Seen : std::uint8_t { kNothing, kOlder, kNewer, kMiss };
+
+// Looks at one table, without I/O if `may_read` is false.
+Result<Seen> look(const manifest::TableHandle& table, std::string_view key, std::uint64_t hash, Sequence after,
+                  bool may_read, Sequence& newest) {
+  if (table.meta().largest_sequence <= after) return Seen::kNothing;
+  sstable::TableLookup lookup;
+  if (may_read) {
+    LIGHTNING_ASSIGN(const bool found, table.table->find(key, hash, format::kSequenceMax, {}, lookup));
+    if (!found) return Seen::kNothing;
+    if (lookup.pinned) cache::BlockCache::release(lookup.block);
+  } else {
+    const auto answer = table.table->find_cached(key, hash, format::kSequenceMax, lookup);
+    if (answer == sstable::Table::Cached::kMiss) return Seen::kMiss;
+    if (answer == sstable::Table::Cached::kAbsent) return Seen::kNothing;
+    if (lookup.pinned) cache::BlockCache::release(lookup.block);
+  }
+  newest = lookup.sequence;
+  return lookup.sequence > after ? Seen::kNewer : Seen::kOlder;
+}
+
+// Sources come newest first: the first that has the key has its newest write.
+Result<Seen> look(const ReadView& view, std::string_view key, std::uint64_t hash, Sequence after, bool may_read,
+                  Sequence& newest) {
+  const auto in_memory = [&](const MemTableSpan& span) {
+    const auto entry = span.table->get(key, format::kSequenceMax);
+    if (!entry) return Seen::kNothing;
+    newest = entry->sequence;
+    return entry->sequence > after ? Seen::kNewer : Seen::kOlder;
+  };
+  if (const Seen seen = in_memory(view.active); seen != Seen::kNothing) return seen;
+  if (view.active.after <= after) return Seen::kNothing;  // the usual case: all that is newer is in the active one
+  for (const MemTableSpan& span : view.sealed) {
+    if (span.last <= after) return Seen::kNothing;  // and so is everything below
+    if (const Seen seen = in_memory(span); seen != Seen::kNothing) return seen;
+  }
+  const std::uint64_t head = base::head_of(key);
+  for (const manifest::TablePtr& table : view.version->levels[0]) {
+    if (!table->covers(key, head)) continue;
+    LIGHTNING_ASSIGN(const Seen seen, look(*table, key, hash, after, may_read, newest));
+    if (seen != Seen::kNothing) return seen;
+  }
+  for (std::uint32_t level = 1; level < manifest::kLevels; ++level) {
+    if (view.version->levels[level].empty()) continue;
+    const manifest::TableHandle* table = manifest::Version::find(view.version->levels[level], key, head);
+    if (table == nullptr) continue;
+    LIGHTNING_ASSIGN(const Seen seen, look(*table, key, hash, after, may_read, newest));
+    if (seen != Seen::kNothing) return seen;
+  }
+  return Seen::kNothing;
+}
+
+}  // namespace
+
+Result<Sequence> newer_write(const engine::Tree& tree, std::string_view key, std::uint64_t hash, Sequence after) {
+  Sequence newest = 0;
+  engine::PinnedView pinned;
+  {
+    base::EpochDomain::Guard guard(const_cast<base::EpochDomain&>(tree.epochs()));
+    const ReadView& view = tree.view();
+    LIGHTNING_ASSIGN(const Seen seen, look(view, key, hash, after, false, newest));
+    if (seen != Seen::kMiss) return seen == Seen::kNewer ? newest : 0;
+    view.pin();
+    pinned.reset(&view);
+  }
+  LIGHTNING_ASSIGN(const Seen seen, look(*pinned, key, hash, after, true, newest));
+  return seen == Seen::kNewer ? newest : 0;
+}
+
+bool all_newer_in_one_memtable(const engine::Tree& tree, Sequence after) {
+  base::EpochDomain::Guard guard(const_cast<base::EpochDomain&>(tree.epochs()));
+  return tree.view().active.after <= after;
+}
+
+Result<std::optional<RangeChange>> newer_write_in(const engine::Tree& tree, std::string_view start,
+                                                  const KeyRanges::End& end, Sequence after) {
+  const engine::PinnedView view = tree.pin_view();
+  std::optional<RangeChange> change;
+  const auto scan = [&](const std::unique_ptr<format::EntryIterator>& entries) -> Status {
+    for (entries->seek(start, format::kSequenceMax); entries->valid(); entries->next()) {
+      const format::Entry& entry = entries->entry();
+      if (end && entry.key >= *end) return {};
+      if (entry.sequence <= after) continue;
+      change = RangeChange{std::string(entry.key), entry.sequence};
+      return {};
+    }
+    return entries->status();
+  };
+  const auto scan_table = [&](const manifest::TableHandle& table) -> Status {
+    const sstable::TableMeta& meta = table.meta();
+    if (meta.largest_sequence <= after || meta.largest_key < start || (end && meta.smallest_key >= *end)) return {};
+    return scan(table.table->iterator({}));
+  };
+  LIGHTNING_TRY(scan(view->active.table->iterator()));
+  if (change) return change;
+  if (view->active.after <= after) return change;
+  for (const MemTableSpan& span : view->sealed) {
+    if (span.last <= after) continue;
+    LIGHTNING_TRY(scan(span.table->iterator()));
+    if (change) return change;
+  }
+  for (const auto& level : view->version->levels)
+    for (const manifest::TablePtr& table : level) {
+      LIGHTNING_TRY(scan_table(*table));
+      if (change) return change;
+    }
+  return change;
+}
+
+}  // namespace lightning::txn

@@ -1,0 +1,37 @@
+// What was written after a sequence: how a commit finds out whether what it relies on still holds.
+//
+// The answer comes from the data itself, wherever it lies by now: memtables, sealed ones, tables; nothing depends on
+// how long a memtable lives. Tables that hold nothing newer than the sequence are passed over by what the manifest
+// knows of them, so a short transaction looks at one memtable. What is applied and not yet visible counts. While the
+// sequence is pinned by a snapshot, no merge drops the last trace of a newer write (compaction/retention.h).
+//
+// Threads: any.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/tree.h"
+#include "lightning/result.h"
+#include "txn/key_ranges.h"
+
+namespace lightning::txn {
+
+// Sequence of the newest write to `key` if it is newer than `after`, else 0. `hash` = key_hash(key).
+// Reads blocks if they are not in memory; not inside an epoch guard.
+Result<Sequence> newer_write(const engine::Tree& tree, std::string_view key, std::uint64_t hash, Sequence after);
+
+// Whether newer_write() surely needs no disk.
+bool all_newer_in_one_memtable(const engine::Tree& tree, Sequence after);
+
+struct RangeChange {
+  std::string key;
+  Sequence sequence = 0;
+};
+// One write newer than `after` to a key in [start, end), if there is any.
+Result<std::optional<RangeChange>> newer_write_in(const engine::Tree& tree, std::string_view start,
+                                                  const KeyRanges::End& end, Sequence after);
+
+}  // namespace lightning::txn

@@ -1,0 +1,229 @@
+#include "txn/commit.h"
+
+#include "base/planted_bug.h"
+#include "format/batch.h"
+#include "txn/changes.h"
+#include "txn/coordinator.h"
+#include "txn/core.h"
+#include "txn/key_text.h"
+#include "txn/transaction_iterator.h"
+
+namespace lightning::txn {
+
+// --- transactions ---------------------------------------------------------------------------------------------------
+
+CommitAdmission::CommitAdmission(Core& core)
+    : core_(core), coordinator_(core.coordinator_), latches_(core.coordinator_.latches()) {}
+
+CommitAdmission::~CommitAdmission() { withdraw(); }
+
+Error CommitAdmission::conflict(std::string_view key, Sequence with) {
+  met_ = with;
+  return core_.conflict(key, with);
+}
+
+void CommitAdmission::withdraw() {
+  if (published_) coordinator_.intents().withdraw(core_.id());
+  published_ = false;
+}
+
+// What takes time is done here, before the gate: ranges, and whatever needs the disk. What it reads is in memory when
+// the keys are checked again inside.
+Status CommitAdmission::prepare() {
+  if (base::planted(base::PlantedBug::kSkipValidation)) return {};
+  LIGHTNING_TRY(check_ranges());
+  const Sequence sees = core_.live_.sequence;
+  if (!core_.pinned_) return {};
+  for (const Keyspace& keyspace : core_.keyspaces_)
+    if (!all_newer_in_one_memtable(*engine::Engine::tree_behind(keyspace), sees)) return check_keys();
+  if (!all_newer_in_one_memtable(*engine::Engine::tree_behind(core_.engine().default_keyspace()), sees))
+    return check_keys();
+  return {};
+}
+
+Status CommitAdmission::check_ranges() {
+  const KeyRanges& ranges = core_.reads_.ranges();
+  if (ranges.empty() || base::planted(base::PlantedBug::kLosePhantoms)) return {};
+  coordinator_.intents().publish(core_.id(), ranges);
+  published_ = true;
+  core_.engine().drain_writers();
+  for (const auto& [keyspace, of_keyspace] : ranges.by_keyspace()) {
+    const engine::Tree* tree = core_.tree(keyspace);
+    for (const auto& [start, end] : of_keyspace) {
+      LIGHTNING_ASSIGN(const auto change, newer_write_in(*tree, start, end, core_.reads_.ranges_after()));
+      if (change) return conflict(change->key, change->sequence);
+    }
+  }
+  return {};
+}
+
+Result<engine::Admission::Answer> CommitAdmission::enter() {
+  if (!collected_) {
+    for (const auto& [key, written] : core_.writes_.map())
+      if (written.newest != nullptr) latches_.need(in_keyspace(written.hash, key.keyspace));
+    if (const ReadSet::Keys* keys = core_.reads_.keys())
+      for (const auto& [key, read] : *keys) latches_.need(in_keyspace(read.hash, key.keyspace));
+    collected_ = true;
+  }
+  latches_.take();
+  const auto decide = [this]() -> Result<Answer> {
+    LIGHTNING_ASSIGN(const Answer answer, check_others());
+    if (answer == Answer::kGo && !base::planted(base::PlantedBug::kSkipValidation)) LIGHTNING_TRY(check_keys());
+    return answer;
+  };
+  Result<Answer> answer = decide();
+  if (!answer || *answer == Answer::kWait) latches_.release();
+  return answer;
+}
+
+// Locks and ranges of others that forbid what this one writes.
+Result<engine::Admission::Answer> CommitAdmission::check_others() {
+  const bool intents = !coordinator_.intents().none();
+  if (core_.pessimistic() && !intents) return Answer::kGo;
+  for (const auto& [key, written] : core_.writes_.map()) {
+    if (written.newest == nullptr) continue;
+    if (!core_.pessimistic()) {
+      const LockKey lock_key{key.keyspace, key.bytes, in_keyspace(written.hash, key.keyspace)};
+      if (const auto holder = coordinator_.locks().locked_by_other(lock_key, core_.id()))
+        return Error(ErrorCode::kConflict, "key " + key_text(key.bytes) + " is locked by transaction " +
+                                               std::to_string(holder->id) +
+                                               (holder->label.empty() ? "" : " (" + holder->label + ")"))
+            .in_key_range(key_text(key.bytes));
+    }
+    if (!intents) continue;
+    if (const auto other = coordinator_.intents().covering(key.keyspace, key.bytes, core_.id())) {
+      if (published_ && core_.id() > *other)
+        return Error(ErrorCode::kConflict, "key " + key_text(key.bytes) + " lies in a range that transaction " +
+                                               std::to_string(*other) + ", which is committing, has read")
+            .in_key_range(key_text(key.bytes));
+      waits_for_ = *other;
+      return Answer::kWait;
+    }
+  }
+  return Answer::kGo;
+}
+
+// Whether keys are as they were read, or, if only written, as they were when the snapshot was taken.
+Status CommitAdmission::check_keys() {
+  if (const ReadSet::Keys* keys = core_.reads_.keys())
+    for (const auto& [key, read] : *keys) {
+      LIGHTNING_ASSIGN(const Sequence newer, newer_write(*core_.tree(key.keyspace), key.bytes, read.hash, read.after));
+      if (newer != 0) return conflict(key.bytes, newer);
+    }
+  if (core_.pessimistic() || !core_.fixed_snapshot()) return {};  // locked; or may overwrite whatever is there
+  for (const auto& [key, written] : core_.writes_.map()) {
+    if (written.newest == nullptr) continue;
+    LIGHTNING_ASSIGN(const Sequence newer,
+                     newer_write(*core_.tree(key.keyspace), key.bytes, written.hash, core_.live_.sequence));
+    if (newer != 0) return conflict(key.bytes, newer);
+  }
+  return {};
+}
+
+void CommitAdmission::leave(Sequence first, Sequence last) {
+  if (last != 0) coordinator_.note_commit(core_.id(), first, last);
+  latches_.release();
+  withdraw();
+}
+
+Status CommitAdmission::wait() {
+  if (coordinator_.intents().wait_until_withdrawn(waits_for_, core_.engine().env().clock, core_.lock_timeout_))
+    return {};
+  return Error(ErrorCode::kConflict, "the commit of transaction " + std::to_string(waits_for_) +
+                                         ", which has read a range that this one writes to, takes longer than "
+                                         "lock_timeout");
+}
+
+// Whatever comes of it, the transaction has ended.
+Result<Sequence> Core::commit(Durability durability) {
+  const Call call(*this);
+  if (!call.entered()) return call.entered().error();
+  for (TransactionIterator* iterator : iterators_) iterator->record_way();
+
+  if (writes_.live() == 0) {
+    if (const ReadSet::Keys* keys = reads_.keys())
+      for (const auto& [key, read] : *keys) {
+        if (!read.for_update) continue;
+        const auto newer = newer_write(*tree(key.keyspace), key.bytes, read.hash, read.after);
+        if (!newer) return end_with(newer.error());
+        if (*newer != 0) return end_with(conflict(key.bytes, *newer));
+      }
+    const Sequence sees = fixed_snapshot() ? live_.sequence : engine_->visible();
+    end(TransactionState::kCommitted);
+    return sees;
+  }
+
+  std::string batch;
+  const std::uint32_t operations = writes_.encode(batch);
+  if (base::planted(base::PlantedBug::kReleaseLocksEarly)) coordinator_.locks().release_all(owner_);
+  CommitAdmission admission(*this);
+  const Result<Sequence> committed = engine_->write(batch, operations, durability, &admission);
+  if (committed) {
+    end(TransactionState::kCommitted);
+    return committed;
+  }
+  // What stood in the way becomes visible before the caller begins again, or that would meet it again.
+  if (admission.met() != 0) coordinator_.wait_until_visible(admission.met());
+  return end_with(committed.error(), committed.error().outcome() == WriteOutcome::kUnknown
+                                         ? TransactionState::kUnknown
+                                         : TransactionState::kRolledBack);
+}
+
+// --- plain writes ---------------------------------------------------------------------------------------------------
+
+PlainAdmission::PlainAdmission(Coordinator& coordinator, std::string_view batch)
+    : coordinator_(coordinator), batch_(batch), latches_(coordinator.latches()) {}
+
+PlainAdmission::~PlainAdmission() {
+  if (owner_) coordinator_.locks().release_all(*owner_);
+}
+
+Result<engine::Admission::Answer> PlainAdmission::enter() {
+  using format::BatchReader;
+  if (!collected_) {
+    // Malformed or oversized operations are refused when the engine reads the batch.
+    for (BatchReader reader(batch_, BatchReader::Source::kCaller); reader.next();)
+      latches_.need(in_keyspace(key_hash(reader.operation().key), reader.operation().keyspace));
+    collected_ = true;
+  }
+  latches_.take();
+  const std::uint64_t self = owner_ ? owner_->id : 0;
+  const bool intents = !coordinator_.intents().none();
+  for (BatchReader reader(batch_, BatchReader::Source::kCaller); reader.next();) {
+    const format::Operation& operation = reader.operation();
+    const LockKey key{operation.keyspace, operation.key, in_keyspace(key_hash(operation.key), operation.keyspace)};
+    if (coordinator_.locks().locked_by_other(key, self)) blocked_by_lock_ = key;
+    if (const auto intent = intents ? coordinator_.intents().covering(key.keyspace, key.key, self) : std::nullopt)
+      blocked_by_intent_ = *intent;
+    if (blocked_by_lock_ || blocked_by_intent_ != 0) {
+      latches_.release();
+      return Answer::kWait;
+    }
+  }
+  return Answer::kGo;
+}
+
+void PlainAdmission::leave(Sequence, Sequence) { latches_.release(); }
+
+Status PlainAdmission::wait() {
+  const auto timeout = coordinator_.engine().config().lock_timeout;
+  if (blocked_by_lock_) {
+    if (!owner_) owner_.emplace(coordinator_.next_id(), "plain write");
+    std::uint64_t waited_ns = 0;
+    const auto locked =
+        coordinator_.locks().acquire(*owner_, *blocked_by_lock_, LockMode::kExclusive, timeout, &waited_ns);
+    blocked_by_lock_.reset();
+    if (waited_ns != 0) coordinator_.count_wait(waited_ns);
+    if (!locked) return locked.error();
+  }
+  if (blocked_by_intent_ != 0) {
+    const std::uint64_t intent = std::exchange(blocked_by_intent_, 0);
+    if (!coordinator_.intents().wait_until_withdrawn(intent, coordinator_.engine().env().clock, timeout))
+      return Error(ErrorCode::kLockTimeout, "the commit of transaction " + std::to_string(intent) +
+                                                ", which has read a range that this writes to, takes longer than "
+                                                "lock_timeout");
+  }
+  return {};
+}
+
+}  // namespace lightning::txn

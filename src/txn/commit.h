@@ -1,0 +1,69 @@
+// Admissions: what each kind of write does between the gate and the log (engine/write_arbiter.h).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/write_arbiter.h"
+#include "txn/commit_latches.h"
+#include "txn/lock_table.h"
+
+namespace lightning::txn {
+
+class Coordinator;
+class Core;
+
+// The commit of a transaction, of either mode: latches, then locks and intents of others, then whether what it relies
+// on still holds.
+class CommitAdmission final : public engine::Admission {
+ public:
+  explicit CommitAdmission(Core& core);
+  ~CommitAdmission() override;
+  Status prepare() override;
+  Result<Answer> enter() override;
+  void leave(Sequence first, Sequence last) override;
+  Status wait() override;
+  // The sequence that it met, if it ended in a conflict with a write that was already applied.
+  Sequence met() const { return met_; }
+
+ private:
+  Error conflict(std::string_view key, Sequence with);
+  Status check_ranges();
+  Status check_keys();
+  Result<Answer> check_others();
+  void withdraw();
+
+  Core& core_;
+  Coordinator& coordinator_;
+  CommitLatches::Held latches_;
+  bool collected_ = false, published_ = false;
+  std::uint64_t waits_for_ = 0;  // an intent
+  Sequence met_ = 0;
+};
+
+// A write that is no transaction's. Where a transaction has locked its key, it becomes an owner of locks itself until
+// it is done, and waits in the queue like anyone else.
+class PlainAdmission : public engine::Admission {
+ public:
+  PlainAdmission(Coordinator& coordinator, std::string_view batch);
+  ~PlainAdmission() override;
+  Result<Answer> enter() override;
+  void leave(Sequence first, Sequence last) override;
+  Status wait() override;
+
+ protected:
+  Coordinator& coordinator_;
+
+ private:
+  const std::string_view batch_;
+  CommitLatches::Held latches_;
+  bool collected_ = false;
+  std::optional<LockTable::Owner> owner_;
+  std::optional<LockKey> blocked_by_lock_;
+  std::uint64_t blocked_by_intent_ = 0;
+};
+
+}  // namespace lightning::txn

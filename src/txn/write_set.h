@@ -1,0 +1,84 @@
+// WriteSet: what a transaction is going to write, in order of keyspace and key, with the way back to each savepoint.
+//
+// A key has a chain of versions, newest first; only a savepoint makes a chain longer than one. Everything lies in an
+// arena that is freed with the set, so bytes that were handed out stay valid whatever is written or undone later.
+//
+// Threads: one at a time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory_resource>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "format/batch.h"
+
+namespace lightning::txn {
+
+class WriteSet {
+ public:
+  struct Key {
+    format::KeyspaceId keyspace = 0;
+    std::string_view bytes;
+    auto operator<=>(const Key&) const = default;
+  };
+  struct Version {
+    format::EntryType type = format::EntryType::kPut;
+    std::string_view value;
+    Version* older = nullptr;
+  };
+  struct Written {
+    std::uint64_t hash = 0;     // key_hash of the key
+    Version* newest = nullptr;  // null: undone, nothing is written
+  };
+  using Map = std::pmr::map<Key, Written>;
+
+  WriteSet() : arena_(first_, sizeof first_), map_(&arena_) {}
+  WriteSet(const WriteSet&) = delete;
+  WriteSet& operator=(const WriteSet&) = delete;
+
+  // Bytes that writing this takes at most.
+  static std::uint64_t cost(std::string_view key, std::string_view value) {
+    return sizeof(Map::value_type) + 4 * sizeof(void*) + sizeof(Version) + sizeof(Written*) + key.size() + value.size();
+  }
+  // `key` and `value` may lie inside the set.
+  void add(const format::Operation& operation, std::uint64_t hash);
+  // Null: this transaction does not write the key.
+  const Version* find(format::KeyspaceId keyspace, std::string_view key) const {
+    if (live_ == 0) return nullptr;
+    const auto found = map_.find(Key{keyspace, key});
+    return found == map_.end() ? nullptr : found->second.newest;
+  }
+
+  // Savepoints are numbers of changes.
+  std::uint64_t mark() {
+    keep_undo_ = true;
+    return changes_;
+  }
+  // Back to the writes as they were at `mark`, which mark() returned.
+  void undo_to(std::uint64_t mark);
+
+  // With undone keys, whose `newest` is null, among them. Positions stay valid while keys are added.
+  const Map& map() const { return map_; }
+  std::size_t live() const { return live_; }      // keys written
+  std::uint64_t edits() const { return edits_; }  // rises with every change and every undoing
+  std::uint64_t bytes() const { return bytes_; }
+  // The batch that writes all of it, in order of keys; returns its number of operations.
+  std::uint32_t encode(std::string& batch) const;
+
+ private:
+  std::string_view copy(std::string_view bytes);
+
+  alignas(16) std::byte first_[1024];
+  std::pmr::monotonic_buffer_resource arena_;
+  Map map_;
+  std::vector<Written*> undo_;  // one per change since the first mark()
+  std::uint64_t changes_ = 0, edits_ = 0;
+  bool keep_undo_ = false;
+  std::size_t live_ = 0;
+  std::uint64_t bytes_ = 0;
+};
+
+}  // namespace lightning::txn
