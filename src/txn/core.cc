@@ -13,6 +13,8 @@ namespace lightning::txn {
 
 namespace {
 
+constexpr std::uint64_t kLockBytes = 160;  // of one lock in the table, without its key
+
 std::uint64_t limit_ns(const std::optional<std::chrono::milliseconds>& asked, std::chrono::milliseconds configured) {
   const std::chrono::milliseconds limit = asked.value_or(configured);
   return limit.count() <= 0 ? 0 : static_cast<std::uint64_t>(std::chrono::nanoseconds(limit).count());
@@ -216,7 +218,6 @@ void Core::track_range(format::KeyspaceId keyspace, std::string_view start, KeyR
 
 // Locks the key. `reads`: what the caller relies on is the key's newest version, so that must be what it sees.
 Status Core::lock(engine::Tree& tree, std::string_view key, std::uint64_t hash, LockMode mode, bool reads) {
-  constexpr std::uint64_t kLockBytes = 160;
   LIGHTNING_TRY(charge(kLockBytes + key.size()));
   std::uint64_t waited_ns = 0;
   const LockKey lock_key{tree.id, key, in_keyspace(hash, tree.id)};
@@ -277,7 +278,7 @@ Status Core::write(const Keyspace& keyspace, format::EntryType type, std::string
   if (options_.read_only)
     return Error(ErrorCode::kReadOnlyTransaction,
                  "write in transaction " + std::to_string(id()) + ", which is read-only");
-  LIGHTNING_TRY(charge(WriteSet::cost(key, value)));
+  LIGHTNING_TRY(charge(WriteSet::cost(key, value) + (pessimistic() ? kLockBytes + key.size() : 0)));
   const std::uint64_t hash = key_hash(key);
   if (pessimistic()) LIGHTNING_TRY(lock(*tree, key, hash, LockMode::kExclusive, false));
   writes_.add({type, tree->id, key, value}, hash);
