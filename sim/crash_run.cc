@@ -95,6 +95,7 @@ LightningDbConfig small_config() {
   config.level0_stop_trigger = 10;
   config.level_size_multiplier = 2;
   config.compaction_threads = 2;
+  config.open_files_max = 4;
   return config;
 }
 
@@ -109,6 +110,7 @@ RunResult run_seed(std::uint64_t seed, const Planted& planted, const std::functi
   config.filter_bits_per_key = pick(dice, {0u, 10u});
   config.memtable_bytes = pick(dice, {16u << 10, 48u << 10, 200u << 10});
   config.compaction_threads = pick(dice, {1u, 2u});
+  config.open_files_max = pick(dice, {1u, 4u, 1000u});
 
   env::SimulatedDiskOptions disk;
   disk.write_back = dice.one_in(2);

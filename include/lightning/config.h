@@ -66,6 +66,9 @@ struct LightningDbConfig {
   std::uint32_t block_bytes = 16 * 1024;
   // Uncompressed data per table file. Bytes; range 256 KiB .. 4 GiB.
   std::uint64_t table_bytes = 64ull << 20;
+  // Table files open at one time; others are opened again when they are read, which costs two system calls. 0 = half of
+  // what the process may open, whose soft limit (RLIMIT_NOFILE) is raised to its hard one. Range 8 .. 1,000,000.
+  std::uint32_t open_files_max = 0;
   // Filter bits per key; 0 = no filter. Range 0 .. 32. 10 gives about 1 % false positives.
   std::uint32_t filter_bits_per_key = 10;
 

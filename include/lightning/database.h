@@ -137,7 +137,8 @@ class Database {
   //         kPermissionDenied.
   static Result<Database> open(const std::string& path, const LightningDbConfig& config = {});
   // Opens a consistent view beside a possible writer in another process: takes no lock, writes nothing, sees what
-  // was acknowledged when it was opened. Writes answer kReadOnlyDatabase.
+  // was acknowledged when it was opened. Writes answer kReadOnlyDatabase. With more tables than open_files_max, a read
+  // answers kTableMissing if the writer has removed a table meanwhile that is not open: then open anew.
   // What was in the log and not yet in tables stays in memory, within config.cache_size: kInsufficientResources says
   // how much it would take. A cache_size as the writer's is always enough for what the writer leaves by itself.
   static Result<Database> open_read_only(const std::string& path, const LightningDbConfig& config = {});
@@ -225,8 +226,9 @@ class Database {
   // Writes the memtables to tables and waits; durable on return.
   Status flush();
   // Brings what was written to the range before the call into one level, dropping on the way what no snapshot can see;
-  // waits. What already lies in one level and holds no tombstones is left as it is. Errors: kTableCorrupt, kTableMissing
-  // if the range holds damaged tables (Statistics::damaged_tables): then all the rest of it was compacted.
+  // waits. What already lies in one level and holds no tombstones is left as it is. Errors: kTableCorrupt,
+  // kTableMissing if the range holds damaged tables (Statistics::damaged_tables): then all the rest of it was
+  // compacted.
   Status compact_range(const KeyRange& range = {});
   Status compact_range(const Keyspace& keyspace, const KeyRange& range = {});
   // Waits until no flush or compaction is running or due. Errors: kReadOnlyMode if background work has failed.

@@ -74,6 +74,7 @@ struct Statistics {
   std::uint64_t wal_bytes = 0, wal_syncs = 0, wal_records = 0;
   std::uint64_t flushes = 0, flush_bytes = 0;
   std::uint64_t compactions = 0, compaction_bytes_read = 0, compaction_bytes_written = 0, tables_moved = 0;
+  std::uint64_t table_files_opened = 0;  // much more than there are tables: open_files_max is small
   std::uint64_t cache_hits = 0, cache_misses = 0, cache_evictions = 0;
   std::uint64_t filter_checks = 0, filter_negatives = 0;
   double cache_hit_rate = 0;       // 0..1, 0 if nothing was looked up
@@ -88,6 +89,7 @@ struct Statistics {
   Sequence last_sequence = 0;
   std::uint64_t live_snapshots = 0;
   std::uint64_t bytes_on_disk = 0;
+  std::uint64_t table_files_open = 0;        // now, at most open_files_max
   std::vector<DamagedTable> damaged_tables;  // empty, or where compaction has halted
   std::string background_error;              // empty, or why writes are stopped
 };

@@ -112,6 +112,9 @@ constexpr Setting kSettings[] = {
                                    "compression of the last level, which holds most of the data"),
     size<&C::block_bytes>("block_bytes", kKiB, kMiB, kNeverZero, "uncompressed size of a data block"),
     size<&C::table_bytes>("table_bytes", 256 * kKiB, 4 * kGiB, kNeverZero, "uncompressed data per table file"),
+    count<&C::open_files_max>("open_files_max", 8, 1'000'000, "auto",
+                              "table files open at one time; auto: half of what the process may open, after its limit "
+                              "was raised as far as it can be"),
     count<&C::filter_bits_per_key>("filter_bits_per_key", 0, 32, kNeverZero,
                                    "size of the filter that spares reads of absent keys; 0: no filter; 10: about 1 % "
                                    "false positives"),

@@ -37,6 +37,7 @@ enum class LockRank : std::uint8_t {
   kWalSync = 50,         // who syncs the log
   kWalReserve = 60,      // next log position
   kSnapshots = 65,       // live snapshots
+  kTableFiles = 70,      // which table files are open
   kCacheList = 75,       // replacement lists of the block cache
   kEpoch = 80,           // retired objects
   kExecutor = 85,        // job queues

@@ -343,8 +343,8 @@ Result<compaction::OutputOptions::Target> Engine::create_table_file() {
 }
 
 Result<manifest::TablePtr> Engine::open_table(const sstable::TableMeta& meta, bool just_written) {
-  LIGHTNING_ASSIGN(auto table,
-                   sstable::Table::open(env_, paths_.table(meta.number), superblock_.store_id, meta, *cache_, budget_));
+  LIGHTNING_ASSIGN(auto table, sstable::Table::open(env_, paths_.table(meta.number), superblock_.store_id, meta,
+                                                    *cache_, budget_, &table_files_));
   if (just_written && config_.integrity_validation_level == IntegrityLevel::kParanoid) {
     std::optional<Error> finding;
     table->check(

@@ -34,6 +34,7 @@
 #include "engine/write_arbiter.h"
 #include "engine/write_gate.h"
 #include "env/env.h"
+#include "env/open_files.h"
 #include "lightning/database.h"
 #include "manifest/manifest.h"
 #include "wal/wal.h"
@@ -253,6 +254,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   const Access access_;
   const Tuning tuning_;
   base::MemoryBudget budget_;
+  env::OpenFiles table_files_;
   base::EpochDomain epochs_;
   std::unique_ptr<cache::BlockCache> cache_;
   std::unique_ptr<env::FileLock> lock_;

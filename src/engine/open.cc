@@ -16,6 +16,7 @@ constexpr std::uint64_t kMiB = 1 << 20;
 
 // What the zeros in a configuration stand for on this machine.
 LightningDbConfig resolve(LightningDbConfig config) {
+  env::raise_open_files_limit();
   const env::MachineLimits machine = env::machine_limits();
   if (config.cache_size == 0)
     config.cache_size = std::clamp<std::uint64_t>(machine.memory_bytes / 4, 8 * kMiB, 1ull << 40);
@@ -25,6 +26,9 @@ LightningDbConfig resolve(LightningDbConfig config) {
     config.wal_segment_bytes = std::clamp<std::uint64_t>(config.cache_size / 32 / kMiB * kMiB, kMiB, 64 * kMiB);
   if (config.wal_bytes_max == 0)
     config.wal_bytes_max = std::max(8 * config.wal_segment_bytes, config.memtables_max * config.memtable_bytes);
+  if (config.open_files_max == 0)  // the other half: log, outputs, rings, and whatever else the program does
+    config.open_files_max =
+        static_cast<std::uint32_t>(std::clamp<std::uint64_t>(machine.open_files_max / 2, 8, 1'000'000));
   if (config.flush_threads == 0) config.flush_threads = 1;
   if (config.compaction_threads == 0) config.compaction_threads = std::clamp(machine.cores - 1, 1u, 8u);
   return config;
@@ -56,6 +60,7 @@ Engine::Engine(env::Env& env, std::string path, const LightningDbConfig& config,
       access_(access),
       tuning_(tuning),
       budget_(config.cache_size),
+      table_files_(env.files, config.open_files_max),
       cache_(std::make_unique<cache::BlockCache>(budget_, epochs_)),
       rate_limiter_(config.background_bytes_per_second) {}
 

@@ -73,7 +73,8 @@ Status Engine::compact_range(const Keyspace& keyspace, const KeyRange& range) {
     for (const manifest::TablePtr& table : level)
       if ((!range.start || table->meta().largest_key >= *range.start) &&
           (!range.end || table->meta().smallest_key < *range.end))
-        if (auto damage = table->damaged() ? table->damage() : std::nullopt) return std::move(*damage).while_doing("compacting a range");
+        if (auto damage = table->damaged() ? table->damage() : std::nullopt)
+          return std::move(*damage).while_doing("compacting a range");
   return {};
 }
 
@@ -305,6 +306,8 @@ Statistics Engine::stats() {
     for (const MemTableSpan& span : view->sealed) add(*span.table);
     stats.keyspaces.push_back(std::move(keyspace));
   }
+  stats.table_files_opened = table_files_.opened();
+  stats.table_files_open = table_files_.open_now();
   stats.last_sequence = visible();
   stats.live_snapshots = snapshots_.count();
   {

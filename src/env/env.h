@@ -55,6 +55,8 @@ struct MachineLimits {
   std::uint64_t open_files_max = 0;  // soft RLIMIT_NOFILE
 };
 MachineLimits machine_limits();
+// Lets this process open as many files as it may: raises its soft RLIMIT_NOFILE to the hard one. Best effort.
+void raise_open_files_limit();
 
 // "pid 4711 (lightning_db import) on host db1": who a lock's owner is, for the process that finds it held.
 std::string process_description();

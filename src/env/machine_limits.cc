@@ -92,6 +92,13 @@ CgroupLimits cgroup_limits(const std::string& membership, const std::string& mou
   return limits;
 }
 
+void raise_open_files_limit() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= files.rlim_max) return;
+  files.rlim_cur = files.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &files);
+}
+
 MachineLimits machine_limits() {
   MachineLimits limits;
   const CgroupLimits group = cgroup_limits(read_text("/proc/self/cgroup"), "/sys/fs/cgroup");

@@ -105,9 +105,9 @@ Table::Table(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Table::~Table() = default;
 
 Result<std::shared_ptr<Table>> Table::open(env::Env& env, const std::string& path, const format::Uid& store_id,
-                                           const TableMeta& meta, cache::BlockCache& cache,
-                                           base::MemoryBudget& budget) {
-  LIGHTNING_ASSIGN(std::unique_ptr<TableFile> file, TableFile::open(env, path));
+                                           const TableMeta& meta, cache::BlockCache& cache, base::MemoryBudget& budget,
+                                           env::OpenFiles* pool) {
+  LIGHTNING_ASSIGN(std::unique_ptr<TableFile> file, TableFile::open(env, path, pool));
   if (Status status = check_identity(*file, store_id, meta); !status) return file->at(std::move(status).error(), 0);
   LIGHTNING_ASSIGN(TableFile::Contents contents, file->read_contents(&meta.root, &store_id));
   if (Status status = check_agreement(meta, meta_of(*file, contents)); !status)
@@ -117,7 +117,7 @@ Result<std::shared_ptr<Table>> Table::open(env::Env& env, const std::string& pat
 }
 
 Result<TableDescription> describe_table(env::Env& env, const std::string& path) {
-  LIGHTNING_ASSIGN(std::unique_ptr<TableFile> file, TableFile::open(env, path));
+  LIGHTNING_ASSIGN(std::unique_ptr<TableFile> file, TableFile::open(env, path, nullptr));
   LIGHTNING_ASSIGN(const TableFile::Contents contents, file->read_contents(nullptr, nullptr));
   return TableDescription{meta_of(*file, contents), contents.footer.store_id};
 }

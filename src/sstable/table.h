@@ -18,6 +18,7 @@
 #include "base/memory_budget.h"
 #include "cache/block_cache.h"
 #include "env/env.h"
+#include "env/open_files.h"
 #include "format/entry.h"
 #include "format/ids.h"
 #include "lightning/config.h"
@@ -84,10 +85,11 @@ class Table {
  public:
   // Verifies size, header, footer (against meta.root), index, filter and properties (against the footer) and that uid
   // and store id are the expected ones. Errors: kTableMissing, kTableCorrupt (file, offset, what), kFormatUnsupported,
-  // kIo. Index and filter are held in memory and charged to `budget` (kFiltersAndIndexes) until the destructor.
+  // kIo. Index and filter are held in memory and charged to `budget` (kFiltersAndIndexes) until the destructor. With
+  // `pool`, the file itself is only open while it is read now and then; later reads may answer kTableMissing, too.
   static Result<std::shared_ptr<Table>> open(env::Env& env, const std::string& path, const format::Uid& store_id,
                                              const TableMeta& meta, cache::BlockCache& cache,
-                                             base::MemoryBudget& budget);
+                                             base::MemoryBudget& budget, env::OpenFiles* pool = nullptr);
   ~Table();
 
   // Two-step look-up, because nothing may wait for a disk inside an epoch guard.

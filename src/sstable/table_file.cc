@@ -13,16 +13,20 @@ Error out_of_memory(std::uint64_t bytes) {
   return Error(ErrorCode::kOutOfMemory, "no memory for " + std::to_string(bytes) + " bytes of a table");
 }
 
+Error missing(const std::string& path) {
+  return Error(ErrorCode::kTableMissing, "the table's file is not there").at_file(path);
+}
+
 }  // namespace
 
 Error TableFile::at(Error error, std::uint64_t offset) const { return std::move(error).at_file(path_, offset); }
 
-Result<std::unique_ptr<TableFile>> TableFile::open(env::Env& env, const std::string& path) {
-  auto opened = env.files.open_random_access(path, env::FileClass::kTable);
+Result<std::unique_ptr<TableFile>> TableFile::open(env::Env& env, const std::string& path, env::OpenFiles* pool) {
+  auto opened = pool != nullptr ? pool->open(path, env::FileClass::kTable)
+                                : env.files.open_random_access(path, env::FileClass::kTable);
   if (!opened) {
-    const bool missing = opened.error().code() == ErrorCode::kStorageUnavailable;
-    return missing ? Error(ErrorCode::kTableMissing, "the table's file is not there").at_file(path)
-                   : std::move(opened).error();
+    const bool gone = opened.error().code() == ErrorCode::kStorageUnavailable;
+    return gone ? missing(path) : std::move(opened).error();
   }
   std::unique_ptr<TableFile> table(new TableFile(path, std::move(*opened)));
   const std::uint64_t bytes = table->file_bytes();
@@ -47,7 +51,10 @@ Result<std::unique_ptr<TableFile>> TableFile::open(env::Env& env, const std::str
 Status TableFile::read(std::uint64_t offset, std::span<char> into) const {
   Status status = file_->read(offset, into);
   // To the file system a short file is damage of some file; here it is known whose.
-  if (!status && status.error().code() == ErrorCode::kCorruption) return at(corrupt(status.error().message()), offset);
+  if (status) return status;
+  if (status.error().code() == ErrorCode::kCorruption) return at(corrupt(status.error().message()), offset);
+  // It was there when the table was opened, and has been closed since.
+  if (status.error().code() == ErrorCode::kStorageUnavailable) return missing(path_);
   return status;
 }
 

@@ -8,6 +8,7 @@
 #include "base/large_buffer.h"
 #include "cache/block_cache.h"
 #include "env/env.h"
+#include "env/open_files.h"
 #include "sstable/filter.h"
 #include "sstable/index.h"
 #include "sstable/layout.h"
@@ -28,7 +29,8 @@ class TableFile {
   };
 
   // Opens the file and reads its trailer and header, not yet vouched for. Errors: kTableMissing, kTableCorrupt, ...
-  static Result<std::unique_ptr<TableFile>> open(env::Env& env, const std::string& path);
+  // With `pool`, the file may be closed and opened again whenever it is not read.
+  static Result<std::unique_ptr<TableFile>> open(env::Env& env, const std::string& path, env::OpenFiles* pool);
   // Reads and verifies the footer (against `root`, or for itself if null) and all below it but the data blocks.
   Result<Contents> read_contents(const base::Tag* root, const format::Uid* store_id);
 

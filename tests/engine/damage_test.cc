@@ -89,9 +89,9 @@ class Damage : public testing::Test {
     return path;
   }
   std::size_t level0_tables() {
-    for (const auto& level : db().stats().keyspaces.front().levels)
-      if (level.level == 0) return level.tables;
-    return 0;
+    const Statistics stats = db().stats();
+    const auto& first = stats.keyspaces.front().levels.front();
+    return first.level == 0 ? first.tables : 0;
   }
   void expect_damaged(const Status& status, const std::string& file) {
     ASSERT_FALSE(status);
@@ -248,7 +248,8 @@ TEST_F(Damage, TombstonesAboveItStay) {
     for (int i = 0; i < kKeys; ++i) EXPECT_EQ(*db().get(key(i)), std::nullopt);
     ok(db().compact_range());
     std::uint64_t entries = 0;
-    for (const auto& level : db().stats().keyspaces.front().levels) entries += level.entries;
+    const Statistics stats = db().stats();
+    for (const auto& level : stats.keyspaces.front().levels) entries += level.entries;
     EXPECT_EQ(entries, 0u);
   });
 }
