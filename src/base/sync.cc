@@ -227,6 +227,19 @@ void CondVar::wait(Mutex& mutex) {
   waiters_.fetch_sub(1, std::memory_order_relaxed);
 }
 
+void CondVar::wait_and_leave(Mutex& mutex) {
+  if (internal::on_fiber()) [[unlikely]] {
+    thread_state.scheduler->wait(*this, mutex, nullptr);
+    mutex.unlock();
+    return;
+  }
+  waiters_.fetch_add(1, std::memory_order_relaxed);
+  const std::uint32_t before = sequence_.load(std::memory_order_relaxed);
+  mutex.unlock();
+  futex_wait(sequence_, before, nullptr);
+  waiters_.fetch_sub(1, std::memory_order_relaxed);  // too high for a moment costs a notifier one call in vain
+}
+
 bool CondVar::wait_for(Mutex& mutex, std::chrono::nanoseconds timeout) {
   if (internal::on_fiber()) [[unlikely]]
     return thread_state.scheduler->wait(*this, mutex, &timeout);
@@ -330,17 +343,30 @@ void sleep_for(std::chrono::nanoseconds duration) {
   while (::nanosleep(&left, &left) != 0 && errno == EINTR) {}
 }
 
-void Backoff::pause() {
-  constexpr std::uint32_t kPauseRounds = 6, kYieldRounds = 32;
+void Backoff::wait_actively() {
+  constexpr std::uint32_t kPauseRounds = 6;
   if (rounds_ < kPauseRounds && has_several_cores() && !internal::on_fiber()) {
     for (std::uint32_t i = 0; i < (1u << rounds_); ++i) cpu_pause();
-  } else if (rounds_ < kYieldRounds) {
-    yield();
   } else {
-    sleep_for(std::chrono::microseconds(50));
-    return;
+    yield();
   }
   ++rounds_;
+}
+
+void Backoff::pause() {
+  constexpr std::uint32_t kRounds = 32;
+  if (rounds_ < kRounds) {
+    wait_actively();
+  } else {
+    sleep_for(std::chrono::microseconds(50));
+  }
+}
+
+bool Backoff::spin() {
+  constexpr std::uint32_t kRounds = 8;  // 3 us of pauses, and two turns for others
+  if (rounds_ >= kRounds) return false;
+  wait_actively();
+  return true;
 }
 
 std::uint64_t monotonic_now_ns() {

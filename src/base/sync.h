@@ -160,6 +160,9 @@ class CondVar {
   CondVar& operator=(const CondVar&) = delete;
 
   void wait(Mutex& mutex) LIGHTNING_REQUIRES(mutex);
+  // As wait(), but returns without the mutex: for those who find what they waited for in an atomic, so that many who
+  // are woken at once need not queue up for the lock.
+  void wait_and_leave(Mutex& mutex) LIGHTNING_RELEASE(mutex);
   // False if `timeout` passed without a notification.
   bool wait_for(Mutex& mutex, std::chrono::nanoseconds timeout) LIGHTNING_REQUIRES(mutex);
   void notify_one();
@@ -217,8 +220,11 @@ inline void scheduling_point() {
 class Backoff {
  public:
   void pause();
+  // Waits actively, a little longer each time. False (at once) when it has been long enough for a sleep to cost less.
+  bool spin();
 
  private:
+  void wait_actively();
   std::uint32_t rounds_ = 0;
 };
 

@@ -63,8 +63,8 @@ Status write_fully(const Descriptor& file, const std::string& path, std::uint64_
   return {};
 }
 
-Status write_zeros(const Descriptor& file, const std::string& path, std::uint64_t bytes) {
-  const std::vector<char> zeros(static_cast<std::size_t>(std::min<std::uint64_t>(bytes, 1 << 20)));
+Status write_zeros(const Descriptor& file, const std::string& path, std::uint64_t bytes, std::size_t step) {
+  const std::vector<char> zeros(static_cast<std::size_t>(std::min<std::uint64_t>(bytes, step)));
   for (std::uint64_t at = 0; at < bytes; at += zeros.size()) {
     const auto piece = static_cast<std::size_t>(std::min<std::uint64_t>(zeros.size(), bytes - at));
     LIGHTNING_TRY(write_fully(file, path, at, {zeros.data(), piece}));

@@ -41,6 +41,6 @@ Status read_fully(const Descriptor& file, const std::string& path, std::uint64_t
 // All of `bytes`, or an error.
 Status write_fully(const Descriptor& file, const std::string& path, std::uint64_t offset, std::string_view bytes);
 // Zeros, really written.
-Status write_zeros(const Descriptor& file, const std::string& path, std::uint64_t bytes);
+Status write_zeros(const Descriptor& file, const std::string& path, std::uint64_t bytes, std::size_t step = 1 << 20);
 
 }  // namespace lightning::env

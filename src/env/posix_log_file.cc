@@ -14,6 +14,11 @@ namespace lightning::env {
 
 namespace {
 
+std::size_t page_bytes() {
+  static const auto bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return bytes;
+}
+
 // Takes the page faults now, not in somebody's commit. Dirties the pages, which is harmless because sync() asks for
 // its own range only. Where the kernel (before 5.14) has no such call, faults happen at the first store to each page.
 void prefault(char* mapping, std::uint64_t size) {
@@ -28,7 +33,7 @@ Status make_segment(const Descriptor& file, const std::string& path, std::uint64
   if (const int error = ::posix_fallocate(file.get(), 0, static_cast<off_t>(size)); error != 0)
     return system_error(error, "cannot allocate the log segment", path);
   // Allocated blocks are still marked unwritten; writing them once spares every later sync a journal commit.
-  LIGHTNING_TRY(write_zeros(file, path, size));
+  LIGHTNING_TRY(write_zeros(file, path, size, page_bytes()));
   if (::fsync(file.get()) != 0) return sync_error(errno, path);
   return {};
 }
@@ -58,6 +63,7 @@ Result<std::unique_ptr<LogFile>> PosixLogFile::reuse(const std::string& path) {
 Result<std::unique_ptr<LogFile>> PosixLogFile::map(Descriptor file, const std::string& path, std::uint64_t size) {
   void* const mapping = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
   if (mapping == MAP_FAILED) return system_error(errno, "cannot map the log segment", path);
+  (void)::madvise(mapping, size, MADV_RANDOM);
   prefault(static_cast<char*>(mapping), size);
   return std::make_unique<PosixLogFile>(std::move(file), path, static_cast<char*>(mapping), size);
 }

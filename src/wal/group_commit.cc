@@ -8,24 +8,32 @@ namespace lightning::wal::internal {
 GroupCommit::GroupCommit(const env::Clock& clock, Round round, std::function<void()> on_poison, Sequence durable)
     : clock_(clock), round_(std::move(round)), on_poison_(std::move(on_poison)), durable_(durable) {}
 
+// Who sleeps through its round looks at durable_ when it wakes, without the lock, for which all who are woken at once
+// would queue up.
 Status GroupCommit::wait_for_group(Sequence target) {
-  base::MutexLock lock(mutex_);
-  for (;;) {
-    if (durable() >= target) return {};
-    if (cause_) return poison_error();
+  mutex_.lock();
+  while (durable() < target && !cause_) {
     if (leading_) {
-      wait_for_round(gathering_ || target <= covered_);
+      const std::uint64_t generation = join(gathering_ || target <= covered_);
+      group_of(generation).wake.wait_and_leave(mutex_);
+      if (durable() >= target) return {};
+      mutex_.lock();
+      leave(generation);
     } else {
       leading_ = true;
       gather();
       lead(round_);
     }
   }
+  Status status;
+  if (durable() < target) status = poison_error();
+  mutex_.unlock();
+  return status;
 }
 
 Status GroupCommit::run(const Round& round) {
   base::MutexLock lock(mutex_);
-  while (leading_ && !cause_) wait_for_round(false);
+  while (leading_ && !cause_) wait_for_round();
   if (!cause_) {
     leading_ = true;
     lead(round);
@@ -34,19 +42,30 @@ Status GroupCommit::run(const Round& round) {
   return {};
 }
 
-// Sleeps until the round in progress (`covered`) or the one after it has ended, or until it is time to lead the latter.
-void GroupCommit::wait_for_round(bool covered) {
-  Group& group = groups_[(generation_ + (covered ? 0 : 1)) & 1];
+// Becomes one of those who wait for the end of the round in progress (`covered`), or for the one after it, or for the
+// moment to lead the latter. The end of their round takes all who wait for it off its list.
+std::uint64_t GroupCommit::join(bool covered) {
+  const std::uint64_t generation = generation_ + (covered ? 0 : 1);
+  Group& group = group_of(generation);
   ++group.waiting;
   if (gathering_ && group.waiting + 1 >= expected_) gathered_.notify_one();
-  group.wake.wait(mutex_);
-  --group.waiting;
+  return generation;
+}
+
+void GroupCommit::leave(std::uint64_t generation) {
+  if (generation >= generation_) --group_of(generation).waiting;  // woken before its end: to lead, or for no reason
+}
+
+void GroupCommit::wait_for_round() {
+  const std::uint64_t generation = join(false);
+  group_of(generation).wake.wait(mutex_);
+  leave(generation);
 }
 
 // Waits, as the leader, for the rest of the group.
 void GroupCommit::gather() {
   constexpr std::uint32_t kSkipMax = 64;
-  const Group& group = groups_[generation_ & 1];
+  const Group& group = group_of(generation_);
   if (group.waiting + 1 >= expected_ || sync_ns_ == 0) return;
   if (skip_ > 0) {
     --skip_;
@@ -83,10 +102,10 @@ void GroupCommit::lead(const Round& round) {
   const std::uint64_t took_ns = clock_.monotonic_ns() - began_ns;
   sync_ns_ = sync_ns_ == 0 ? took_ns : sync_ns_ - sync_ns_ / 8 + took_ns / 8;
   leading_ = false;
-  Group& served = groups_[generation_ & 1];
-  Group& next = groups_[++generation_ & 1];
+  Group& served = group_of(generation_);
+  Group& next = group_of(++generation_);
   expected_ = 1 + served.waiting + next.waiting;
-  const bool wake_served = served.waiting > 0, wake_next = next.waiting > 0;
+  const bool wake_served = std::exchange(served.waiting, 0) > 0, wake_next = next.waiting > 0;
   // Without the lock, or those woken would only queue up for it.
   mutex_.unlock();
   if (wake_served) served.wake.notify_all();

@@ -63,7 +63,9 @@ class GroupCommit {
   Status wait_for_group(Sequence target);
   void lead(const Round& round) LIGHTNING_REQUIRES(mutex_);
   void gather() LIGHTNING_REQUIRES(mutex_);
-  void wait_for_round(bool covered) LIGHTNING_REQUIRES(mutex_);
+  std::uint64_t join(bool covered) LIGHTNING_REQUIRES(mutex_);
+  void leave(std::uint64_t generation) LIGHTNING_REQUIRES(mutex_);
+  void wait_for_round() LIGHTNING_REQUIRES(mutex_);
   Error poison_error() const LIGHTNING_REQUIRES(mutex_);
 
   const env::Clock& clock_;
@@ -82,7 +84,8 @@ class GroupCommit {
     base::CondVar wake;
     std::uint32_t waiting = 0;
   };
-  Group groups_[2];  // by generation; `waiting` is guarded by mutex_
+  Group& group_of(std::uint64_t generation) { return groups_[generation & 1]; }
+  Group groups_[2];  // `waiting` is guarded by mutex_
   base::CondVar gathered_;
   std::uint32_t expected_ LIGHTNING_GUARDED_BY(mutex_) = 1;  // committers at work, the leader included
   std::uint64_t sync_ns_ LIGHTNING_GUARDED_BY(mutex_) = 0;   // what a round takes, smoothed

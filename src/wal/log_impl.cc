@@ -274,28 +274,28 @@ void WriteAheadLog::Impl::complete_extent(const Ticket::Extent& extent) {
 }
 
 void WriteAheadLog::Impl::complete(const Ticket& ticket) {
-  for (base::Backoff backoff; completed_.order.load(std::memory_order_acquire) != ticket.order - 1;) backoff.pause();
-  // Our turn: nobody else writes to completed_ until we pass it on. What a round finds by reading `sequence` (acquire)
-  // includes the ends of the segments' records, which are stored before it.
+  order_.complete(ticket, [this](const Ticket& next) { finish_commit(next); });
+  if (ticket.opens_segment) [[unlikely]] {  // the segments before it can be sealed
+    base::MutexLock lock(mutex_);
+    upkeep_wake_.notify_one();
+  }
+}
+
+// It is this ticket's turn: nobody else writes to completed_ meanwhile. What a round finds by reading `sequence`
+// (acquire) includes the ends of the segments' records, which are stored before it.
+void WriteAheadLog::Impl::finish_commit(const Ticket& ticket) {
   complete_extent(ticket.extent);
   for (const Ticket::Extent& extent : ticket.more) complete_extent(extent);
   if (group_.durable() + 1 >= ticket.first_sequence)
     completed_.undurable_since_ns.store(ticket.commit_time_ns, std::memory_order_relaxed);
   completed_.watermark.store(ticket.durable_before, std::memory_order_relaxed);
-  bool timer_idle = false;
   if (options_.sync_mode == WalSyncMode::kPeriodic) {
     // Either the timer sees this commit when it goes idle, or we see that it is: neither load may pass its store.
     completed_.sequence.exchange(ticket.last_sequence, std::memory_order_seq_cst);
-    timer_idle = !sync_armed_.load(std::memory_order_seq_cst);
+    if (!sync_armed_.load(std::memory_order_seq_cst)) [[unlikely]]
+      arm_sync();
   } else {
     completed_.sequence.store(ticket.last_sequence, std::memory_order_release);
-  }
-  completed_.order.store(ticket.order, std::memory_order_release);
-  if (timer_idle) [[unlikely]]
-    arm_sync();
-  if (ticket.opens_segment) [[unlikely]] {  // the segments before it can be sealed
-    base::MutexLock lock(mutex_);
-    upkeep_wake_.notify_one();
   }
 }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/sync.h"
+#include "wal/completion_order.h"
 #include "wal/group_commit.h"
 #include "wal/segment.h"
 #include "wal/wal.h"
@@ -85,6 +86,7 @@ class WriteAheadLog::Impl {
   void write_record(const Ticket& ticket, const Ticket::Extent& extent, RecordKind kind, std::string_view payload,
                     std::uint64_t payload_hash);
   void complete_extent(const Ticket::Extent& extent);
+  void finish_commit(const Ticket& ticket);
 
   // --- syncing: by the leader of a round ---
   Sequence begin_round();
@@ -138,13 +140,13 @@ class WriteAheadLog::Impl {
 
   // Written by whose turn it is to complete.
   struct alignas(64) Completed {
-    std::atomic<std::uint64_t> order{0};
     std::atomic<Sequence> sequence{0};
     std::atomic<Sequence> watermark{0};  // durable watermark in the last record
     std::atomic<std::uint64_t> bytes{0}, records{0};
     std::atomic<std::uint64_t> undurable_since_ns{0};  // commit time of the first record not durable, about
   };
   Completed completed_;
+  internal::CompletionOrder order_;
 
   // Written by the leader of a round.
   alignas(64) internal::GroupCommit group_;

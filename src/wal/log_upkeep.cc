@@ -34,7 +34,7 @@ void WriteAheadLog::Impl::upkeep() {
 
 // No ticket with a place in the segment is in anybody's hands.
 bool WriteAheadLog::Impl::drained(const Segment& segment) const {
-  return segment.full && completed_.order.load(std::memory_order_acquire) >= segment.last_order;
+  return segment.full && order_.completed() >= segment.last_order;
 }
 
 bool WriteAheadLog::Impl::retire_released() {
@@ -162,7 +162,7 @@ bool WriteAheadLog::Impl::serve_timers() {
   if (mark_due_ns_ == kNever || now_ns < mark_due_ns_) return false;
   const std::uint64_t due_ns =
       last_sync_ns_.load(std::memory_order_relaxed) + static_cast<std::uint64_t>(kMarkDelay.count());
-  const bool busy = completed_.order.load(std::memory_order_acquire) != tail_.order;
+  const bool busy = order_.completed() != tail_.order;
   if (now_ns < due_ns || busy) {  // no pause yet
     mark_due_ns_ = std::max(due_ns, now_ns + static_cast<std::uint64_t>(kMarkDelay.count()) / 2);
     return true;
@@ -220,7 +220,7 @@ Status WriteAheadLog::Impl::finish() {
   std::vector<std::string> unused;
   {
     base::MutexLock lock(mutex_);
-    for (base::Backoff backoff; completed_.order.load(std::memory_order_acquire) != tail_.order;) {
+    for (base::Backoff backoff; order_.completed() != tail_.order;) {
       mutex_.unlock();
       backoff.pause();
       mutex_.lock();
