@@ -518,7 +518,8 @@ void Client::step() {
   } else if (what < 84) {
     flush();
   } else if (what < 86) {
-    fine(db_.compact_range(keyspace(), dice_.one_in(2) ? KeyRange{} : KeyRange{.start = "b", .end = "key5"}),
+    fine(db_.compact_range(keyspace(), dice_.one_in(2) ? KeyRange{} : KeyRange{.start = "b", .end = "key5"},
+                           {.bottom = static_cast<BottomLevel>(dice_.below(3))}),
          "compact_range");
   } else if (what < 88) {
     make_or_drop_keyspace();

@@ -107,6 +107,17 @@ struct ConditionalResult {
   Sequence sequence = 0;                    // if applied: of the write
 };
 
+// What compact_range does with tables in which nothing has to be merged any more: alone in their range.
+enum class BottomLevel : std::uint8_t {
+  kLeave,    // nothing
+  kReclaim,  // writes those anew that hold what nobody can read any more: tombstones, versions a snapshot held back
+  kRewrite,  // writes all anew: as the settings now say (compression, filters), or to see every block read and written
+};
+
+struct CompactOptions {
+  BottomLevel bottom = BottomLevel::kReclaim;
+};
+
 // One finding of check(): what does not hold, and where.
 struct CheckFinding {
   Error error;
@@ -226,11 +237,11 @@ class Database {
   // Writes the memtables to tables and waits; durable on return.
   Status flush();
   // Brings what was written to the range before the call into one level, dropping on the way what no snapshot can see;
-  // waits. What already lies in one level and holds no tombstones is left as it is. Errors: kTableCorrupt,
+  // waits. What already lies in one level is treated as options.bottom says. Errors: kTableCorrupt,
   // kTableMissing if the range holds damaged tables (Statistics::damaged_tables): then all the rest of it was
   // compacted.
-  Status compact_range(const KeyRange& range = {});
-  Status compact_range(const Keyspace& keyspace, const KeyRange& range = {});
+  Status compact_range(const KeyRange& range = {}, const CompactOptions& options = {});
+  Status compact_range(const Keyspace& keyspace, const KeyRange& range = {}, const CompactOptions& options = {});
   // Waits until no flush or compaction is running or due. Errors: kReadOnlyMode if background work has failed.
   Status wait_for_background_work();
   // Stored bytes of the range: tables from their indexes (within one block at each end), memtables by share.

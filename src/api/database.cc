@@ -179,11 +179,11 @@ Snapshot Database::snapshot() const { return engine_->snapshot({}); }
 Snapshot Database::snapshot(std::string_view owner) const { return engine_->snapshot(owner); }
 
 Status Database::flush() { return engine_->flush(); }
-Status Database::compact_range(const KeyRange& range) {
-  return engine_->compact_range(engine_->default_keyspace(), range);
+Status Database::compact_range(const KeyRange& range, const CompactOptions& options) {
+  return engine_->compact_range(engine_->default_keyspace(), range, options);
 }
-Status Database::compact_range(const Keyspace& keyspace, const KeyRange& range) {
-  return engine_->compact_range(keyspace, range);
+Status Database::compact_range(const Keyspace& keyspace, const KeyRange& range, const CompactOptions& options) {
+  return engine_->compact_range(keyspace, range, options);
 }
 Status Database::wait_for_background_work() { return engine_->wait_for_background_work(); }
 Result<std::uint64_t> Database::approximate_size(const Keyspace& keyspace, const KeyRange& range) const {

@@ -54,7 +54,7 @@ CommandResult check(Context& context, bool quick) {
   return report.findings.empty() ? ExitCode::kOk : ExitCode::kIntegrity;
 }
 
-CommandResult compact(Context& context, const RangeOptions& range) {
+CommandResult compact(Context& context, const RangeOptions& range, bool rewrite) {
   LIGHTNING_ASSIGN(const IterateOptions bounds, iterate_options(range));
   LIGHTNING_ASSIGN(Database db, context.open_for_writing(Context::Writing::kManyOperations, false));
   std::vector<std::string> names = db.keyspaces();
@@ -63,7 +63,8 @@ CommandResult compact(Context& context, const RangeOptions& range) {
   const std::uint64_t before = db.stats().bytes_on_disk;
   for (const std::string& name : names) {
     LIGHTNING_ASSIGN(const Keyspace keyspace, db.keyspace(name));
-    LIGHTNING_TRY(db.compact_range(keyspace, {.start = bounds.lower_bound, .end = bounds.upper_bound}));
+    LIGHTNING_TRY(db.compact_range(keyspace, {.start = bounds.lower_bound, .end = bounds.upper_bound},
+                                   {.bottom = rewrite ? BottomLevel::kRewrite : BottomLevel::kReclaim}));
   }
   LIGHTNING_TRY(db.wait_for_background_work());
   const std::uint64_t after = db.stats().bytes_on_disk;
@@ -94,7 +95,9 @@ void add_upkeep_commands(CommandLine& line) {
                                 "lightning_db compact --path orders --start a --end b");
   compacting.text("--start", range->start, "KEY", "first key, inclusive", "Range");
   compacting.text("--end", range->end, "KEY", "last key, exclusive", "Range");
-  compacting.runs([&line, range] { return compact(line.context(), *range); });
+  auto rewrite = std::make_shared<bool>(false);
+  compacting.flag("--rewrite", *rewrite, "write every table anew, even where that reclaims nothing");
+  compacting.runs([&line, range, rewrite] { return compact(line.context(), *range, *rewrite); });
 }
 
 }  // namespace lightning::cli

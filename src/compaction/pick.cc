@@ -140,11 +140,51 @@ std::optional<Plan> pick(const Version& version, const PickOptions& options) {
   return std::nullopt;
 }
 
-std::optional<Plan> pick_range(const Version& version, const PickOptions& options,
-                               std::optional<std::string_view> start, std::optional<std::string_view> end,
-                               Sequence through) {
+namespace {
+
+std::optional<Plan> step_down(const Version& version, std::uint32_t level, std::vector<TablePtr> inputs) {
+  return complete(
+      version,
+      Plan{.input_level = level, .output_level = level + 1, .inputs = std::move(inputs), .overlapped = {}, .score = 1});
+}
+
+// Whether a table that lies alone in its range would become smaller if it were written anew: it holds tombstones, or
+// versions behind newer ones, and nobody reads what is older than the table.
+bool can_reclaim(const manifest::TableHandle& table, Sequence oldest_reader) {
+  const auto& meta = table.meta();
+  return meta.largest_sequence <= oldest_reader &&
+         (meta.tombstones > 0 || meta.entries > table.table->properties().distinct_keys);
+}
+
+// The first tables of `level` in the range, side by side, that are to be written anew where they are.
+std::optional<Plan> rewrite(const Version& version, std::uint32_t level, const std::vector<TablePtr>& tables,
+                            const RangeRequest& request) {
+  constexpr std::size_t kTablesMax = 16;  // so much is held twice until the step is done
+  const auto wanted = [&](const TablePtr& table) {
+    return table->meta().number < request.before && !table->compacting && !table->damaged() &&
+           nothing_below(version, level, bounds_of({table})) &&
+           (request.bottom == BottomLevel::kRewrite || can_reclaim(*table, request.oldest_reader));
+  };
+  Plan plan{
+      .input_level = level, .output_level = level, .inputs = {}, .overlapped = {}, .bottommost = true, .score = 1};
+  for (const TablePtr& table : tables) {
+    bool taken = wanted(table);
+    if (taken) {
+      plan.inputs.push_back(table);
+      if (!nothing_below(version, level, bounds_of(plan.inputs))) plan.inputs.pop_back(), taken = false;
+    }
+    if (plan.inputs.size() == kTablesMax || (!taken && !plan.inputs.empty())) break;
+  }
+  if (plan.inputs.empty()) return std::nullopt;
+  return plan;
+}
+
+}  // namespace
+
+std::optional<Plan> pick_range(const Version& version, const PickOptions& options, const RangeRequest& request) {
   const auto in_range = [&](const manifest::TableHandle& table) {
-    return (!start || table.meta().largest_key >= *start) && (!end || table.meta().smallest_key < *end);
+    return (!request.start || table.meta().largest_key >= *request.start) &&
+           (!request.end || table.meta().smallest_key < *request.end);
   };
   const auto tables_in_range = [&](std::uint32_t level) {
     std::vector<TablePtr> tables;
@@ -152,37 +192,33 @@ std::optional<Plan> pick_range(const Version& version, const PickOptions& option
                  [&](const TablePtr& table) { return in_range(*table); });
     return tables;
   };
-  const std::uint32_t base = targets(version, options).base_level;
   const auto wanted = [&](const manifest::TableHandle& run) {
-    return in_range(run) && run.meta().smallest_sequence <= through;
+    return in_range(run) && run.meta().smallest_sequence <= request.through;
   };
+  const std::uint32_t base = targets(version, options).base_level;
   if (damage_near_level0(version, base)) {
     if (auto plan = pick_range_around_damage(version, base, wanted)) return plan;
   } else if (std::any_of(version.levels[0].begin(), version.levels[0].end(),
-                         [&](const TablePtr& run) { return wanted(*run); }))
+                         [&](const TablePtr& run) { return wanted(*run); })) {
     // all of level 0: its runs overlap, and the order of ages must be kept
     return complete(
         version,
         Plan{.input_level = 0, .output_level = base, .inputs = version.levels[0], .overlapped = {}, .score = 1});
-  for (std::uint32_t level = 1; level + 1 < kLevels; ++level) {
+  }
+  std::uint32_t lowest = 0;
+  for (std::uint32_t level = 1; level < kLevels; ++level)
+    if (!tables_in_range(level).empty()) lowest = level;
+  for (std::uint32_t level = 1; level < lowest; ++level) {
     auto tables = tables_in_range(level);
     if (tables.empty()) continue;
-    bool deeper = false;
-    for (std::uint32_t below = level + 1; below < kLevels; ++below) deeper = deeper || !tables_in_range(below).empty();
-    bool tombstones = false;
-    for (const TablePtr& table : tables) tombstones = tombstones || table->meta().tombstones > 0;
-    if (!deeper && !tombstones) continue;
-    const auto down = [&](std::vector<TablePtr> inputs) {
-      return complete(version, Plan{.input_level = level,
-                                    .output_level = level + 1,
-                                    .inputs = std::move(inputs),
-                                    .overlapped = {},
-                                    .score = 1});
-    };
-    if (!any_damaged(tables) && !any_damaged(tables_in_range(level + 1))) return down(std::move(tables));
+    if (!any_damaged(tables) && !any_damaged(tables_in_range(level + 1)))
+      return step_down(version, level, std::move(tables));
     for (TablePtr& table : tables)  // what damage does not hold back, one by one
-      if (auto plan = down({std::move(table)})) return plan;
+      if (auto plan = step_down(version, level, {std::move(table)})) return plan;
   }
+  if (request.bottom == BottomLevel::kLeave) return std::nullopt;
+  for (std::uint32_t level = 1; level <= lowest; ++level)
+    if (auto plan = rewrite(version, level, tables_in_range(level), request)) return plan;
   return std::nullopt;
 }
 

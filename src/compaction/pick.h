@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "lightning/config.h"
+#include "lightning/database.h"
 #include "manifest/version.h"
 
 namespace lightning::compaction {
@@ -54,12 +55,22 @@ LevelTargets targets(const manifest::Version& version, const PickOptions& option
 // The most urgent compaction whose tables are all free, or none. Urgent: score >= 1.
 std::optional<Plan> pick(const manifest::Version& version, const PickOptions& options);
 
-// For compact_range: the next step that brings [start, end) one level down; none when all of it lies in one level and
-// holds no tombstones, or is as clean as it gets. Bounds empty = open. Runs of level 0 that hold only writes after
-// `through` are no reason for a step: so the steps come to an end beside a writer.
+// What compact_range asks for.
+struct RangeRequest {
+  std::optional<std::string_view> start = {}, end = {};  // [start, end); none = open
+  // Runs of level 0 that hold only later writes are no reason for a step: so the steps come to an end beside a writer.
+  Sequence through = format::kSequenceMax;
+  BottomLevel bottom = BottomLevel::kReclaim;
+  // The oldest sequence at which somebody may still read: of what lies at or below it, only newest versions count.
+  Sequence oldest_reader = format::kSequenceMax;
+  // Tables with numbers from here on were written since the request: they are not rewritten in place once more.
+  format::FileNumber before = ~format::FileNumber{0};
+};
+
+// The next step that brings the range one level down; once all of it lies in one level, the next that rewrites some of
+// it there, as request.bottom says. None when that is done, or when nothing more can be done.
 std::optional<Plan> pick_range(const manifest::Version& version, const PickOptions& options,
-                               std::optional<std::string_view> start, std::optional<std::string_view> end,
-                               Sequence through = format::kSequenceMax);
+                               const RangeRequest& request);
 
 // Runs of level 0 that count towards its triggers: all of them, but for those that damage keeps apart
 // (around_damage.h).

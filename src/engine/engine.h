@@ -110,7 +110,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // --- upkeep (upkeep.cc, background.cc)
   Status flush();
   Status wait_for_flushes(Sequence through);
-  Status compact_range(const Keyspace& keyspace, const KeyRange& range);
+  Status compact_range(const Keyspace& keyspace, const KeyRange& range, const CompactOptions& options);
   Status wait_for_background_work();
   Result<std::uint64_t> approximate_size(const Keyspace& keyspace, const KeyRange& range);
   Result<CheckReport> check(const CheckOptions& options);

@@ -27,7 +27,7 @@ Status Engine::wait_for_flushes(Sequence through) {
   }
 }
 
-Status Engine::compact_range(const Keyspace& keyspace, const KeyRange& range) {
+Status Engine::compact_range(const Keyspace& keyspace, const KeyRange& range, const CompactOptions& options) {
   LIGHTNING_TRY(check_writable());
   if (range.start && range.end && *range.end < *range.start)
     return Error(ErrorCode::kInvertedRange, "the range to compact ends before it starts");
@@ -38,14 +38,19 @@ Status Engine::compact_range(const Keyspace& keyspace, const KeyRange& range) {
   const auto bound = [](const std::optional<std::string>& key) {
     return key ? std::optional<std::string_view>(*key) : std::nullopt;
   };
+  compaction::RangeRequest request{.start = bound(range.start),
+                                   .end = bound(range.end),
+                                   .through = through,
+                                   .bottom = options.bottom,
+                                   .before = next_file_.load()};
   for (;;) {
     LIGHTNING_TRY(check_writable());
+    request.oldest_reader = snapshots_.list([this] { return visible(); }).front();
     std::optional<compaction::Plan> plan;
     bool busy = false;
     {
       base::MutexLock lock(compaction_mutex_);
-      plan = compaction::pick_range(*tree->pin_view()->version, pick_options(), bound(range.start), bound(range.end),
-                                    through);
+      plan = compaction::pick_range(*tree->pin_view()->version, pick_options(), request);
       if (plan && overlaps_running(*tree, *plan)) plan.reset();
       for (const RunningCompaction& running : compactions_) busy = busy || running.tree == tree.get();
       if (plan) begin_compaction(*tree, *plan);

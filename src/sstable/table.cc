@@ -61,6 +61,7 @@ Table::Impl::Impl(std::unique_ptr<TableFile> file, TableFile::Contents contents,
   properties_.filter_bytes = stored_properties_.filter_bytes;
   properties_.raw_key_bytes = stored_properties_.key_bytes;
   properties_.raw_value_bytes = stored_properties_.value_bytes;
+  properties_.distinct_keys = stored_properties_.distinct_keys;
   properties_.created_ns = stored_properties_.created_ns;
   properties_.compression = stored_properties_.compression;
   properties_.format_version = format::kFormatVersion;

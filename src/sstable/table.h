@@ -133,7 +133,7 @@ class Table {
   // For `lightning_db inspect sst`.
   struct Properties {
     std::uint64_t blocks = 0, data_stored_bytes = 0, index_bytes = 0, filter_bytes = 0, raw_key_bytes = 0,
-                  raw_value_bytes = 0;
+                  raw_value_bytes = 0, distinct_keys = 0;
     std::uint64_t created_ns = 0;
     Compression compression = Compression::kNone;
     std::uint32_t format_version = 0;

@@ -13,9 +13,7 @@ namespace {
 class AroundDamage : public Tables {
  protected:
   std::string pick_from(const std::string& text) { return text_of(pick(version(text), options_)); }
-  std::string pick_range_from(const std::string& text) {
-    return text_of(pick_range(version(text), options_, std::nullopt, std::nullopt));
-  }
+  std::string pick_range_from(const std::string& text) { return text_of(pick_range(version(text), options_, {})); }
   PickOptions options_{.level0_trigger = 2, .size_multiplier = 10, .base_bytes = 16 << 10};
 };
 
@@ -152,8 +150,13 @@ TEST_F(RandomStores, StaySameToReadersAndOfBoundedDepth) {
     options_.level0_trigger = 2 + static_cast<std::uint32_t>(random() % 3);
     const auto settle_all = [&](bool a_range) {
       const std::string start = key(random() % kKeys), end = key(random() % kKeys);
+      const RangeRequest request{.start = start,
+                                 .end = end,
+                                 .bottom = static_cast<BottomLevel>(random() % 3),
+                                 .oldest_reader = next,
+                                 .before = next_number_};
       for (;;) {
-        const auto plan = a_range ? pick_range(*version, options_, start, end) : pick(*version, options_);
+        const auto plan = a_range ? pick_range(*version, options_, request) : pick(*version, options_);
         if (!plan) break;
         ASSERT_LT(++steps, 5000u) << "no end in sight: " << text_of(plan);
         for (const auto* tables : {&plan->inputs, &plan->overlapped}) EXPECT_FALSE(any_damaged(*tables));

@@ -11,7 +11,10 @@ class Pick : public Tables {
   std::string pick_from(const std::string& text) { return text_of(pick(version(text), options_)); }
   std::string pick_range_from(const std::string& text, std::optional<std::string_view> start = {},
                               std::optional<std::string_view> end = {}, Sequence through = format::kSequenceMax) {
-    return text_of(pick_range(version(text), options_, start, end, through));
+    return text_of(pick_range(version(text), options_, {.start = start, .end = end, .through = through}));
+  }
+  std::string pick_bottom_from(const std::string& text, const RangeRequest& request) {
+    return text_of(pick_range(version(text), options_, request));
   }
   PickOptions options_{.level0_trigger = 2, .size_multiplier = 10, .base_bytes = 16 << 10};
 };
@@ -94,9 +97,30 @@ TEST_F(Pick, OfARangeEndsBesideAWriter) {
   EXPECT_EQ(pick_range_from("L0: 9[a..c]\nL6: 4[a..b]", {}, {}, kFirstRun - 1), "nothing");
 }
 
-TEST_F(Pick, OfARangeTakesTombstonesToTheBottom) {
-  EXPECT_EQ(pick_range_from("L3: 1[a..c !]"), "L3 {1} -> L4 bottommost moved");
+TEST_F(Pick, OfARangeRewritesWhatReclaimsSomething) {
+  EXPECT_EQ(pick_range_from("L3: 1[a..c !]"), "L3 {1} -> L3 bottommost");
   EXPECT_EQ(pick_range_from("L3: 1[a..c]"), "nothing");
+  EXPECT_EQ(pick_range_from("L6: 1[a..c +]"), "L6 {1} -> L6 bottommost") << "two versions of one key";
+  EXPECT_EQ(pick_range_from("L6: 1[a..c +]", "d"), "nothing");
+  EXPECT_EQ(pick_range_from("L6: 1[a..c +] 2[d..f] 3[g..i +] 4[j..k !] 5[l..m]"), "L6 {1} -> L6 bottommost");
+  EXPECT_EQ(pick_range_from("L6: 2[d..f] 3[g..i +] 4[j..k !] 5[l..m]"), "L6 {3 4} -> L6 bottommost");
+  EXPECT_EQ(pick_range_from("L6: 2[d..f] 3[g..i + *]"), "nothing");
+}
+
+TEST_F(Pick, OfARangeLeavesWhatASnapshotStillSees) {
+  constexpr Sequence kFirst = 1'000'000;
+  EXPECT_EQ(pick_bottom_from("L6: 1[a..c +]", {.oldest_reader = kFirst - 1}), "nothing");
+  EXPECT_EQ(pick_bottom_from("L6: 1[a..c +]", {.oldest_reader = kFirst}), "L6 {1} -> L6 bottommost");
+}
+
+TEST_F(Pick, OfARangeRewritesAllOrNothingIfAsked) {
+  EXPECT_EQ(pick_bottom_from("L6: 1[a..c] 2[d..f] 3[g..i]", {.bottom = BottomLevel::kRewrite}),
+            "L6 {1 2 3} -> L6 bottommost");
+  EXPECT_EQ(pick_bottom_from("L6: 1[a..c] 2[d..f] 3[g..i]", {.bottom = BottomLevel::kRewrite, .before = 2}),
+            "L6 {1} -> L6 bottommost");
+  EXPECT_EQ(pick_bottom_from("L6: 1[a..c !]", {.bottom = BottomLevel::kLeave}), "nothing");
+  EXPECT_EQ(pick_bottom_from("L5: 1[a..c !]\nL6: 2[a..c]", {.bottom = BottomLevel::kLeave}),
+            "L5 {1} + L6 {2} -> L6 bottommost");
 }
 
 TEST_F(Pick, SeesNoDebtWhereNothingIsDue) {

@@ -1,7 +1,8 @@
 // Real tables on a simulated disk, and versions made of them from text.
 //
 //   L0: 7[a..f] 5[c..k]        newest first
-//   L6: 3[a..d 20k] 4[e..m !]  20k: about 20 KiB; !: nothing but tombstones; *: being compacted; x: damaged
+//   L6: 3[a..d 20k] 4[e..m !]  20k: about 20 KiB; !: nothing but tombstones; *: being compacted; x: damaged;
+//                              +: two versions of its first key
 #pragma once
 
 #include <gtest/gtest.h>
@@ -138,15 +139,16 @@ class Tables : public testing::Test {
         std::string bounds, mark;
         inside >> bounds;
         std::uint64_t kib = 1;
-        bool tombstones = false, busy = false, damaged = false;
+        bool tombstones = false, busy = false, damaged = false, versions = false;
         while (inside >> mark) {
           if (mark.back() == 'k') kib = std::stoull(mark);
           tombstones = tombstones || mark == "!";
           busy = busy || mark == "*";
           damaged = damaged || mark == "x";
+          versions = versions || mark == "+";
         }
         result.levels[level].push_back(
-            shaped(std::stoull(line.substr(number_at)), bounds, kib, tombstones, sequence--));
+            shaped(std::stoull(line.substr(number_at)), bounds, kib, tombstones, versions, sequence--));
         result.levels[level].back()->compacting = busy;
         if (damaged) result.levels[level].back()->mark_damaged(Error(ErrorCode::kTableCorrupt, "drawn so"));
       }
@@ -184,7 +186,7 @@ class Tables : public testing::Test {
 
  private:
   manifest::TablePtr shaped(format::FileNumber number, const std::string& bounds, std::uint64_t kib, bool tombstones,
-                            Sequence sequence) {
+                            bool versions, Sequence sequence) {
     const std::string first = bounds.substr(0, bounds.find("..")), last = bounds.substr(bounds.find("..") + 2);
     std::vector<Row> rows;
     const auto add = [&](const std::string& key, std::uint64_t bytes) {
@@ -192,6 +194,7 @@ class Tables : public testing::Test {
       rows.push_back({key, sequence, type, tombstones ? std::string() : std::string(bytes, 'v')});
     };
     add(first, kib * 1024);
+    if (versions) rows.push_back({first, sequence - 100, format::EntryType::kPut, "older"});
     if (last != first) add(last, 1);
     return table(number, rows);
   }
