@@ -78,7 +78,7 @@ Result<bool> Engine::find_with_io(const ReadView& view, std::string_view key, Se
   const std::uint64_t head = base::head_of(key);
   sstable::TableLookup lookup;
   const auto look = [&](const manifest::TableHandle& table) -> Result<bool> {
-    const auto there = table.table->find(key, hash, at, {.fill_cache = fill_cache}, lookup);
+    auto there = table.table->find(key, hash, at, {.fill_cache = fill_cache}, lookup);
     if (!there) [[unlikely]] {
       note_damage(*view.version, there.error());
       return there.error();

@@ -157,7 +157,7 @@ Result<Sequence> Core::commit(Durability durability) {
   const std::uint32_t operations = writes_.encode(batch);
   if (base::planted(base::PlantedBug::kReleaseLocksEarly)) coordinator_.locks().release_all(owner_);
   CommitAdmission admission(*this);
-  const Result<Sequence> committed = engine_->write(batch, operations, durability, &admission);
+  Result<Sequence> committed = engine_->write(batch, operations, durability, &admission);
   if (committed) {
     end(TransactionState::kCommitted);
     return committed;

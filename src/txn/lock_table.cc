@@ -224,7 +224,7 @@ Status LockTable::wait(Shard& shard, Waiter& waiter, std::chrono::nanoseconds ti
 }
 
 // Under the shard's mutex: leaves the queue, and says who was in the way.
-Status LockTable::give_up(Shard& shard, Waiter& waiter, ErrorCode why) {
+Status LockTable::give_up(Shard& shard, Waiter& waiter, ErrorCode why) LIGHTNING_REQUIRES(shard.mutex) {
   Head& head = *waiter.head;
   std::string text = "key " + key_text(head.key) + " is locked by ";
   bool first = true;
@@ -253,7 +253,7 @@ Status LockTable::look_for_deadlock(Waiter& start) {
     std::size_t next = 0;
   };
   base::MutexLock graph(graph_mutex_);
-  const auto step_of = [this](Waiter& waiter) -> std::optional<Step> {
+  const auto step_of = [](Waiter& waiter) -> std::optional<Step> {
     base::MutexLock lock(waiter.shard.mutex);
     if (!waiter.queued) return std::nullopt;
     Step step{.id = waiter.owner.id, .label = waiter.owner.label, .key = waiter.head->key, .blockers = {}};
