@@ -23,6 +23,7 @@ class Threads : public testing::Test {
     config_.lock_timeout = std::chrono::milliseconds(10'000);
     config_.block_bytes = 1 << 10;
     config_.table_bytes = 256 << 10;
+    config_.open_files_max = 8;
   }
   void TearDown() override { std::filesystem::remove_all(directory_); }
 
