@@ -19,7 +19,7 @@ _lightning_db() {
     import) words='--help --path --keyspace --config --preset --set --json --input --format --on-error --key-column --value-column --progress' ;;
     export) words='--help --path --keyspace --config --preset --set --json --output --format --prefix --start --end --key-column --value-column --text-columns --progress' ;;
     check) words='--help --path --keyspace --config --preset --set --json --quick' ;;
-    compact) words='--help --path --keyspace --config --preset --set --json --start --end' ;;
+    compact) words='--help --path --keyspace --config --preset --set --json --start --end --rewrite' ;;
     stats) words='--help --path --keyspace --config --preset --set --json' ;;
     config) words='--help --path --keyspace --config --preset --set --json --describe' ;;
     bench) words='--help --path --keyspace --config --preset --set --json --workload --num --threads --key-size --value-size --batch-size --sync --seed' ;;

@@ -108,6 +108,7 @@ complete -c lightning_db -n '__fish_seen_subcommand_from compact' -l set -r -F -
 complete -c lightning_db -n '__fish_seen_subcommand_from compact' -l json -d 'machine-readable output, errors too'
 complete -c lightning_db -n '__fish_seen_subcommand_from compact' -l start -r -F -d 'first key, inclusive'
 complete -c lightning_db -n '__fish_seen_subcommand_from compact' -l end -r -F -d 'last key, exclusive'
+complete -c lightning_db -n '__fish_seen_subcommand_from compact' -l rewrite -d 'write every table anew, even where that reclaims nothing'
 complete -c lightning_db -n __fish_use_subcommand -a stats -d 'Shows what the database holds: keyspaces, levels, sizes.'
 complete -c lightning_db -n '__fish_seen_subcommand_from stats' -l help -d 'this help'
 complete -c lightning_db -n '__fish_seen_subcommand_from stats' -l path -r -F -d 'directory of the database'

@@ -95,7 +95,7 @@ LightningDbConfig small_config() {
   config.level0_stop_trigger = 10;
   config.level_size_multiplier = 2;
   config.compaction_threads = 2;
-  config.open_files_max = 4;
+  config.open_files_max = 8;
   return config;
 }
 

@@ -24,7 +24,6 @@ class Concurrency : public testing::Test {
     config_.wal_bytes_max = 4 << 20;
     config_.table_bytes = 256 << 10;
     config_.block_bytes = 1 << 10;
-    config_.open_files_max = 8;
   }
   void TearDown() override { std::filesystem::remove_all(directory_); }
 

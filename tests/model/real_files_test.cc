@@ -31,7 +31,6 @@ LightningDbConfig smallest_config(WalSyncMode mode, bool compression) {
   config.wal_bytes_max = 4 << 20;
   config.table_bytes = 256 << 10;
   config.block_bytes = 1 << 10;
-  config.open_files_max = 8;
   config.wal_sync_mode = mode;
   config.wal_sync_interval = std::chrono::milliseconds(5);
   config.compression_enabled = compression;
