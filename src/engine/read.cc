@@ -237,18 +237,25 @@ void Engine::prefetch(const ReadView& view, std::span<const std::string_view> ke
 void Engine::load_missing(const ReadView& view, std::span<const std::string_view> keys,
                           std::span<const std::size_t> missing, Sequence at, bool fill_cache) {
   if (!fill_cache) return;  // what is not kept need not be brought
-  std::map<const manifest::TableHandle*, std::vector<sstable::Table::Pending>> wanted;
+  struct Wanted {
+    const manifest::TableHandle* table = nullptr;
+    std::vector<sstable::Table::Pending> keys;
+  };
+  std::map<format::FileNumber, Wanted, std::greater<>> wanted;  // newest first; by number, so that runs can be repeated
   for (const std::size_t i : missing) {
     const std::uint64_t hash = sstable::filter_hash(keys[i]), head = base::head_of(keys[i]);
     const auto want = [&](const manifest::TableHandle* table) {
-      if (table->table->may_contain(hash)) wanted[table].push_back({keys[i], hash, at});
+      if (!table->table->may_contain(hash)) return;
+      Wanted& here = wanted[table->meta().number];
+      here.table = table;
+      here.keys.push_back({keys[i], hash, at});
     };
     for (const manifest::TablePtr& table : view.version->levels[0])
       if (table->covers(keys[i], head)) want(table.get());
     for (std::uint32_t level = 1; level < manifest::kLevels; ++level)
       if (const auto* table = manifest::Version::find(view.version->levels[level], keys[i], head)) want(table);
   }
-  for (const auto& [table, pending] : wanted) table->table->load_many(pending, {.fill_cache = true});
+  for (const auto& [number, here] : wanted) here.table->table->load_many(here.keys, {.fill_cache = true});
 }
 
 Result<std::unique_ptr<DatabaseIterator>> Engine::iterate(const Keyspace& keyspace, const IterateOptions& options) {
