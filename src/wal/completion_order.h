@@ -29,10 +29,8 @@ class CompletionOrder {
   // never two at a time, perhaps on another thread; what it wrote is seen by whoever sees completed() at that order.
   template <class Finish>
   void complete(const Ticket& ticket, const Finish& finish) {
-    if (completed_.load(std::memory_order_acquire) == ticket.order - 1) [[likely]] {
-      finish(ticket);
-      pass_on(ticket.order, finish);
-    } else if (wait_in_line(ticket)) {
+    const bool my_turn = completed_.load(std::memory_order_acquire) == ticket.order - 1 || wait_in_line(ticket);
+    if (my_turn) [[likely]] {
       finish(ticket);
       pass_on(ticket.order, finish);
     } else {
