@@ -32,6 +32,14 @@ struct LockTable::Head {
   Waiter* last = nullptr;
   Head* next = nullptr;  // in its bucket, or among the free
 
+  // Whether it can have the lock beside those who have it.
+  bool fits(const Waiter& waiter) const {
+    for (const Hold& hold : holds) {
+      if (hold.owner == &waiter.owner) continue;
+      if (waiter.mode == LockMode::kExclusive || hold.mode == LockMode::kExclusive) return false;
+    }
+    return true;
+  }
   Hold* hold_of(const Owner& owner) {
     for (Hold& hold : holds)
       if (hold.owner == &owner) return &hold;
@@ -86,6 +94,47 @@ struct alignas(64) LockTable::Shard {
       ++free_count;
     }
   }
+  // Gives the lock to those at the front of the queue that can have it now.
+  void grant(Head& head) LIGHTNING_REQUIRES(mutex) {
+    while (head.first != nullptr && head.fits(*head.first)) {
+      Waiter& waiter = *head.first;
+      if (waiter.upgrade) {
+        head.hold_of(waiter.owner)->mode = LockMode::kExclusive;
+      } else {
+        head.holds.push_back({&waiter.owner, waiter.mode});
+      }
+      leave_queue(waiter);
+      waiter.granted = true;
+      waiter.changed.notify_one();
+    }
+  }
+  void leave_queue(Waiter& waiter) LIGHTNING_REQUIRES(mutex) {
+    Head& head = *waiter.head;
+    (waiter.previous != nullptr ? waiter.previous->next : head.first) = waiter.next;
+    (waiter.next != nullptr ? waiter.next->previous : head.last) = waiter.previous;
+    waiter.queued = false;
+  }
+  // Leaves the queue, and says who was in the way.
+  Error give_up(Waiter& waiter, ErrorCode why) LIGHTNING_REQUIRES(mutex) {
+    Head& head = *waiter.head;
+    std::string text = "key " + key_text(head.key) + " is locked by ";
+    bool none = true;
+    for (const Head::Hold& hold : head.holds) {
+      if (hold.owner == &waiter.owner) continue;
+      if (!none) text += ", ";
+      text += "transaction " + std::to_string(hold.owner->id);
+      if (!hold.owner->label.empty()) text += " (" + hold.owner->label + ")";
+      none = false;
+    }
+    if (none) text += "those who wait for it";
+    Error error = Error(why, std::move(text)).in_key_range(key_text(head.key));
+    if (waiter.queued) {
+      leave_queue(waiter);
+      grant(head);  // those behind may not have to wait for what this one wanted
+    }
+    remove_if_unused(head);
+    return error;
+  }
   void grow() LIGHTNING_REQUIRES(mutex) {
     std::vector<Head*> larger(buckets.size() * 2);
     for (Head* head : buckets)
@@ -114,36 +163,6 @@ LockTable::~LockTable() {
 
 LockTable::Shard& LockTable::shard_of(std::uint64_t hash) const { return shards_[(hash >> 40) % kShards]; }
 
-bool LockTable::fits(const Head& head, const Waiter& waiter) {
-  for (const Head::Hold& hold : head.holds) {
-    if (hold.owner == &waiter.owner) continue;
-    if (waiter.mode == LockMode::kExclusive || hold.mode == LockMode::kExclusive) return false;
-  }
-  return true;
-}
-
-// Gives the lock to those at the front of the queue that can have it now.
-void LockTable::grant(Shard& shard, Head& head) {
-  while (head.first != nullptr && fits(head, *head.first)) {
-    Waiter& waiter = *head.first;
-    if (waiter.upgrade) {
-      head.hold_of(waiter.owner)->mode = LockMode::kExclusive;
-    } else {
-      head.holds.push_back({&waiter.owner, waiter.mode});
-    }
-    leave_queue(shard, waiter);
-    waiter.granted = true;
-    waiter.changed.notify_one();
-  }
-}
-
-void LockTable::leave_queue(Shard&, Waiter& waiter) {
-  Head& head = *waiter.head;
-  (waiter.previous != nullptr ? waiter.previous->next : head.first) = waiter.next;
-  (waiter.next != nullptr ? waiter.next->previous : head.last) = waiter.previous;
-  waiter.queued = false;
-}
-
 Result<bool> LockTable::acquire(Owner& owner, const LockKey& key, LockMode mode, std::chrono::nanoseconds timeout,
                                 std::uint64_t* waited_ns) {
   owner.held_.reserve(owner.held_.size() + 1);  // what may fail comes first
@@ -158,14 +177,14 @@ Result<bool> LockTable::acquire(Owner& owner, const LockKey& key, LockMode mode,
     Head::Hold* const own = head->hold_of(owner);
     if (own != nullptr && (own->mode == LockMode::kExclusive || mode == LockMode::kShared)) return false;
     waiter.upgrade = own != nullptr;
-    if (fits(*head, waiter) && (waiter.upgrade || head->first == nullptr)) {
+    if (head->fits(waiter) && (waiter.upgrade || head->first == nullptr)) {
       if (waiter.upgrade) {
         own->mode = LockMode::kExclusive;
         return false;
       }
       head->holds.push_back({&owner, mode});
     } else if (timeout.count() <= 0) {
-      return give_up(shard, waiter, ErrorCode::kLockTimeout).error();
+      return shard.give_up(waiter, ErrorCode::kLockTimeout);
     } else {
       must_wait = waiter.queued = true;
       if (waiter.upgrade) {
@@ -216,32 +235,11 @@ Status LockTable::wait(Shard& shard, Waiter& waiter, std::chrono::nanoseconds ti
     base::MutexLock lock(shard.mutex);
     if (waiter.granted) return {};
     const std::uint64_t waited_ns = clock_.monotonic_ns() - start_ns;
-    if (waited_ns >= limit_ns) return give_up(shard, waiter, ErrorCode::kLockTimeout);
+    if (waited_ns >= limit_ns) return shard.give_up(waiter, ErrorCode::kLockTimeout);
     pause = std::min(pause, std::chrono::nanoseconds(limit_ns - waited_ns));
     waiter.changed.wait_for(shard.mutex, std::max(pause, std::chrono::nanoseconds(1000)));
     if (waiter.granted) return {};
   }
-}
-
-// Under the shard's mutex: leaves the queue, and says who was in the way.
-Status LockTable::give_up(Shard& shard, Waiter& waiter, ErrorCode why) LIGHTNING_REQUIRES(shard.mutex) {
-  Head& head = *waiter.head;
-  std::string text = "key " + key_text(head.key) + " is locked by ";
-  bool first = true;
-  for (const Head::Hold& hold : head.holds) {
-    if (hold.owner == &waiter.owner) continue;
-    if (!first) text += ", ";
-    text += "transaction " + std::to_string(hold.owner->id);
-    if (!hold.owner->label.empty()) text += " (" + hold.owner->label + ")";
-    first = false;
-  }
-  if (first) text += "those who wait for it";
-  if (waiter.queued) {
-    leave_queue(shard, waiter);
-    grant(shard, head);  // those behind may not have to wait for what this one wanted
-  }
-  shard.remove_if_unused(head);
-  return Error(why, std::move(text)).in_key_range(key_text(head.key));
 }
 
 // Follows who waits for whom from `waiter` on. If that leads back to it, it gives up.
@@ -286,10 +284,11 @@ Status LockTable::look_for_deadlock(Waiter& start) {
       base::MutexLock lock(start.shard.mutex);
       if (start.granted) return {};
       const std::string key = key_text(start.head->key);
-      if (!give_up(start.shard, start, ErrorCode::kDeadlock))
-        return Error(ErrorCode::kDeadlock, "waiting for key " + key + " would never end: " + cycle +
-                                               ", which waits for transaction " + std::to_string(start.owner.id))
-            .in_key_range(key);
+      Error error = Error(ErrorCode::kDeadlock, "waiting for key " + key + " would never end: " + cycle +
+                                                    ", which waits for transaction " + std::to_string(start.owner.id))
+                        .in_key_range(key);
+      (void)start.shard.give_up(start, ErrorCode::kDeadlock);  // tells of one lock; `error` of all
+      return error;
     }
     if (!seen.emplace(blocker, true).second) continue;
     const auto waiting = waiting_.find(blocker);
@@ -304,7 +303,7 @@ void LockTable::release_all(Owner& owner) {
     Shard& shard = shard_of(head->hash);
     base::MutexLock lock(shard.mutex);
     std::erase_if(head->holds, [&](const Head::Hold& hold) { return hold.owner == &owner; });
-    grant(shard, *head);
+    shard.grant(*head);
     shard.remove_if_unused(*head);
   }
   owner.held_.clear();

@@ -87,12 +87,8 @@ class LockTable {
  private:
   static constexpr std::size_t kShards = 128;
   Shard& shard_of(std::uint64_t hash) const;
-  static bool fits(const Head& head, const Waiter& waiter);
-  static void grant(Shard& shard, Head& head);
-  static void leave_queue(Shard& shard, Waiter& waiter);
   Status wait(Shard& shard, Waiter& waiter, std::chrono::nanoseconds timeout);
   Status look_for_deadlock(Waiter& waiter);
-  Status give_up(Shard& shard, Waiter& waiter, ErrorCode why);
 
   env::Clock& clock_;
   const Options options_;
