@@ -95,6 +95,10 @@ struct LightningDbConfig {
   std::chrono::milliseconds transaction_idle_timeout{300'000};
   // Longest time from begin() to commit() before it is rolled back. 0 = no limit. Range 1 ms .. 24 h.
   std::chrono::milliseconds transaction_timeout{0};
+  // Age at which a Snapshot may be let go, so that a forgotten one does not keep old versions for ever; reads with it
+  // then answer kSnapshotTooOld. Not for those of transactions, nor for iterators that were made before. 0 = no limit.
+  // Range 1 ms .. 365 days.
+  std::chrono::milliseconds snapshot_age_max{0};
   // Longest wait for a lock of another transaction. 0 = fail at once. Range 1 ms .. 24 h.
   std::chrono::milliseconds lock_timeout{5'000};
   // Whether waits that would never end are found at once (kDeadlock); else they end by lock_timeout.

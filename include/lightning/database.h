@@ -40,7 +40,8 @@ struct ReadOptions {
 };
 
 // A frozen view of the whole database (all keyspaces) at one sequence.
-// Threads: any. Lifetime: destroy before the database closes. Cost: pins old versions of overwritten keys.
+// Threads: any. Lifetime: destroy before the database closes. Cost: pins old versions of overwritten keys, at most for
+// config.snapshot_age_max: then reads with it may answer kSnapshotTooOld.
 class Snapshot {
  public:
   Snapshot() = default;

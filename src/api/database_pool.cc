@@ -8,17 +8,11 @@
 
 namespace lightning {
 
-namespace {
-
-// One who waits, in the order of arrival.
-struct Waiting {
-  base::CondVar turn;
-  bool has_session = false;
-};
-
-}  // namespace
-
 struct DatabasePool::Session::Shared {
+  struct Waiting {
+    base::CondVar turn;
+    bool has_session = false;
+  };
   explicit Shared(env::Env& world, const PoolOptions& options)
       : env(world), sessions_max(options.sessions), waiting_max(options.waiting_max) {}
 
@@ -38,8 +32,8 @@ struct DatabasePool::Session::Shared {
   env::Env& env;
   const std::uint32_t sessions_max, waiting_max;
   mutable base::Mutex mutex{base::LockRank::kSessions};
-  std::uint32_t in_use LIGHTNING_GUARDED_BY(mutex) = 0;  // those on their way to one who waited, too
-  std::list<Waiting*> queue LIGHTNING_GUARDED_BY(mutex);
+  std::uint32_t in_use LIGHTNING_GUARDED_BY(mutex) = 0;   // those on their way to one who waited, too
+  std::list<Waiting*> queue LIGHTNING_GUARDED_BY(mutex);  // in the order of arrival
   bool closed LIGHTNING_GUARDED_BY(mutex) = false;
   PoolStatistics counts LIGHTNING_GUARDED_BY(mutex);
 };
@@ -74,7 +68,7 @@ DatabasePool::DatabasePool(Database& database, std::uint32_t sessions)
 DatabasePool::~DatabasePool() {
   base::MutexLock lock(shared_->mutex);
   shared_->closed = true;
-  for (Waiting* waiting : shared_->queue) waiting->turn.notify_one();
+  for (Session::Shared::Waiting* waiting : shared_->queue) waiting->turn.notify_one();
 }
 
 Result<DatabasePool::Session> DatabasePool::acquire() { return acquire(acquire_timeout_); }
@@ -103,7 +97,7 @@ Result<DatabasePool::Session> DatabasePool::acquire(std::chrono::milliseconds ti
     return busy("");
   }
   const std::uint64_t start_ns = pool.env.clock.monotonic_ns();
-  Waiting waiting;
+  Session::Shared::Waiting waiting;
   pool.queue.push_back(&waiting);
   ++pool.counts.waited;
   const auto waited = [&] { return std::chrono::nanoseconds(pool.env.clock.monotonic_ns() - start_ns); };

@@ -139,6 +139,8 @@ constexpr Setting kSettings[] = {
                                            "longest time between two calls of a transaction before it is rolled back"),
     duration<&C::transaction_timeout>("transaction_timeout", 1, 24 * 3'600'000, "unlimited",
                                       "longest time from begin to commit before a transaction is rolled back"),
+    duration<&C::snapshot_age_max>("snapshot_age_max", 1, 365ull * 24 * 3'600'000, "unlimited",
+                                   "age at which a snapshot may be let go; reads with it then fail"),
     duration<&C::lock_timeout>("lock_timeout", 1, 24 * 3'600'000, "none",
                                "longest wait for a lock of another transaction; none: fail at once"),
     flag<&C::enable_deadlock_detection>("enable_deadlock_detection",

@@ -45,8 +45,15 @@ void Engine::schedule_flush(Tree& tree) {
 
 // One flush of a tree at a time: flush_queued stays set until it has ended. What fails is tried again by
 // run_recovery().
+void Engine::let_go_of_overdue() {
+  if (WriteArbiter* const writes = arbiter()) writes->end_overdue();
+  const auto age_max = static_cast<std::uint64_t>(std::chrono::nanoseconds(config_.snapshot_age_max).count());
+  const std::uint64_t now_ns = env_.clock.monotonic_ns();
+  if (age_max != 0 && now_ns > age_max) snapshots_.let_go_before(now_ns - age_max);
+}
+
 void Engine::run_flush(const TreePtr& tree) {
-  if (WriteArbiter* const writes = arbiter()) writes->end_overdue();  // what they pin need not be kept
+  let_go_of_overdue();
   if (!closing())
     if (const Status status = flush_sealed(*tree); !status) background_failed(status.error());
   tree->flush_queued.store(false);
@@ -173,7 +180,7 @@ void Engine::schedule_compactions() {
 }
 
 void Engine::run_compaction(const TreePtr& tree, compaction::Plan plan) {
-  if (WriteArbiter* const writes = arbiter()) writes->end_overdue();
+  let_go_of_overdue();
   const Status status = closing() ? Status{} : compact(*tree, plan);
   end_compaction(*tree, plan);
   if (!status && !note_damage(*tree->pin_view()->version, status.error())) background_failed(status.error());

@@ -194,6 +194,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // --- read.cc
   struct Found;
   Sequence sequence_for(const Snapshot* snapshot) const;
+  static bool too_old(const Snapshot* snapshot);
+  Error snapshot_too_old(const Snapshot& snapshot) const;
   enum class Lookup : std::uint8_t { kFound, kAbsent, kMiss };
   Lookup find_in_memory(const ReadView& view, std::string_view key, Sequence at, Found& found);
   Result<bool> find_with_io(const ReadView& view, std::string_view key, Sequence at, bool fill_cache, Found& found);
@@ -212,6 +214,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status release_log();
 
   // --- background.cc
+  void let_go_of_overdue();  // transactions and snapshots, before a job asks what it must keep
   // Closes the gate and seals the active memtable if it holds anything, and at least `bytes`. True if it did.
   bool seal(Tree& tree, std::uint64_t bytes = 0);
   void seal_full(const Tree* tree);

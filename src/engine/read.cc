@@ -14,6 +14,18 @@ struct Engine::Found {
   std::uint32_t filter_checks = 0, filter_negatives = 0;
 };
 
+// Asked once the view is loaded: a view that lacks what the snapshot saw was made after it was marked.
+bool Engine::too_old(const Snapshot* snapshot) {
+  return snapshot != nullptr && snapshot->live_ != nullptr && snapshot->live_->let_go.load(std::memory_order_acquire);
+}
+
+Error Engine::snapshot_too_old(const Snapshot& snapshot) const {
+  const std::string& owner = snapshot.live_->owner;
+  return Error(ErrorCode::kSnapshotTooOld, "the snapshot" + (owner.empty() ? owner : " of " + owner) +
+                                               " was let go: it was older than snapshot_age_max, " +
+                                               std::to_string(config_.snapshot_age_max.count()) + " ms");
+}
+
 Sequence Engine::sequence_for(const Snapshot* snapshot) const {
   return snapshot != nullptr ? snapshot->sequence() : visible();
 }
@@ -121,6 +133,8 @@ Result<bool> Engine::get(const Keyspace& keyspace, std::string_view key, std::st
   {
     base::EpochDomain::Guard guard(epochs_);
     const ReadView& view = tree->view();  // before the sequence: what is visible at it lies in this view or is newer
+    if (too_old(options.snapshot)) [[unlikely]]
+      return snapshot_too_old(*options.snapshot);
     at = sequence_for(options.snapshot);
     Found found;
     const Lookup answer = find_in_memory(view, key, at, found);
@@ -188,6 +202,8 @@ Status Engine::multi_get(const Keyspace& keyspace, std::span<const std::string_v
   {
     base::EpochDomain::Guard guard(epochs_);
     const ReadView& view = tree->view();
+    if (too_old(options.snapshot)) [[unlikely]]
+      return snapshot_too_old(*options.snapshot);
     at = sequence_for(options.snapshot);
     // The lines that each look-up touches first are on their way before any is waited for.
     if (keys.size() > 1) prefetch(view, keys);
@@ -261,6 +277,7 @@ void Engine::load_missing(const ReadView& view, std::span<const std::string_view
 Result<std::unique_ptr<DatabaseIterator>> Engine::iterate(const Keyspace& keyspace, const IterateOptions& options) {
   LIGHTNING_ASSIGN(const Tree* tree, tree_of(keyspace));
   PinnedView view = tree->pin_view();
+  if (too_old(options.snapshot)) return snapshot_too_old(*options.snapshot);
   const Sequence at = sequence_for(options.snapshot);
   return std::make_unique<DatabaseIterator>(shared_from_this(), std::move(view), at, options);
 }

@@ -1,6 +1,8 @@
 // The sequences at which live snapshots look.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,9 +15,10 @@ namespace lightning::engine {
 // One entry of the list, inside whoever holds the snapshot, so that taking one allocates nothing.
 struct LiveSnapshot {
   Sequence sequence = 0;
-  std::uint64_t since_ns = 0;     // monotonic
-  std::uint64_t transaction = 0;  // id, if it belongs to one
-  std::string owner;              // for people; set before it is added
+  std::uint64_t since_ns = 0;       // monotonic
+  std::uint64_t transaction = 0;    // id, if it belongs to one
+  std::string owner;                // for people; set before it is added
+  std::atomic<bool> let_go{false};  // it grew too old: what it saw may be gone
   LiveSnapshot* previous = nullptr;
   LiveSnapshot* next = nullptr;
 };
@@ -38,9 +41,18 @@ class SnapshotList {
   }
   void remove(LiveSnapshot& snapshot) {
     base::MutexLock lock(mutex_);
-    (snapshot.previous != nullptr ? snapshot.previous->next : first_) = snapshot.next;
-    (snapshot.next != nullptr ? snapshot.next->previous : last_) = snapshot.previous;
-    --count_;
+    if (!snapshot.let_go.load(std::memory_order_relaxed)) unlink(snapshot);
+  }
+  // Lets go of those taken before `since_ns`, but for transactions', which have limits of their own. Before a job lists
+  // what it must keep; whoever reads in what the job made sees the mark, since that was published after it.
+  void let_go_before(std::uint64_t since_ns) {
+    base::MutexLock lock(mutex_);
+    for (LiveSnapshot *live = first_, *next = nullptr; live != nullptr; live = next) {
+      next = live->next;
+      if (live->transaction != 0 || live->since_ns >= since_ns) continue;
+      unlink(*live);
+      live->let_go.store(true, std::memory_order_release);
+    }
   }
   // Ascending, without repeats, ended by the newest visible sequence: what a flush or compaction must preserve.
   template <class ReadNewest>
@@ -65,6 +77,11 @@ class SnapshotList {
   }
 
  private:
+  void unlink(LiveSnapshot& snapshot) LIGHTNING_REQUIRES(mutex_) {
+    (snapshot.previous != nullptr ? snapshot.previous->next : first_) = snapshot.next;
+    (snapshot.next != nullptr ? snapshot.next->previous : last_) = snapshot.previous;
+    --count_;
+  }
   mutable base::Mutex mutex_{base::LockRank::kSnapshots};
   LiveSnapshot* first_ LIGHTNING_GUARDED_BY(mutex_) = nullptr;
   LiveSnapshot* last_ LIGHTNING_GUARDED_BY(mutex_) = nullptr;

@@ -137,6 +137,35 @@ TEST(Limits, ReadingMuchIsRememberedWithinTheMemoryAndForgetsNothing) {
   });
 }
 
+TEST(Limits, ASnapshotThatIsTooOldIsLetGoAndSaysSo) {
+  World world;
+  world.config().snapshot_age_max = milliseconds(100);
+  world.run([](Database& db) {
+    ASSERT_OK(db.put("a", "1"));
+    ASSERT_OK(db.flush());
+    const Snapshot old = db.snapshot("report");
+    auto txn = db.begin();
+    Iterator it = db.iterate({.snapshot = &old});
+    base::sleep_for(milliseconds(200));
+    const Snapshot young = db.snapshot();
+    ASSERT_OK(db.put("a", "2"));
+    EXPECT_EQ(value_or(db.get("a", {.snapshot = &old})), "1");  // nobody has asked for the room yet
+    ASSERT_OK(db.flush());
+    ASSERT_OK(db.compact_range());
+    const auto late = db.get("a", {.snapshot = &old});
+    EXPECT_CODE(kSnapshotTooOld, late);
+    EXPECT_NE(late.error().message().find("report"), std::string::npos);
+    PinnedValue pinned;
+    EXPECT_CODE(kSnapshotTooOld, db.get(db.default_keyspace(), "a", pinned, {.snapshot = &old}));
+    EXPECT_CODE(kSnapshotTooOld, db.iterate({.snapshot = &old}).status());
+    it.seek_to_first();  // made before: it keeps its files
+    EXPECT_EQ(it.value(), "1");
+    EXPECT_EQ(value_or(db.get("a", {.snapshot = &young})), "1");
+    EXPECT_EQ(value_or(txn->get("a")), "1");
+    EXPECT_EQ(db.snapshots().size(), 2u);
+  });
+}
+
 TEST(Lists, SayWhoIsActiveForHowLongAndWhatIsPinned) {
   World world;
   world.run([](Database& db) {

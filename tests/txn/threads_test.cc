@@ -17,7 +17,6 @@ class Threads : public testing::Test {
     std::string name = std::filesystem::temp_directory_path() / "lightning-txn-XXXXXX";
     directory_ = ::mkdtemp(name.data());
     config_ = sim::small_config();
-    config_.open_files_max = 0;  // less than a user may ask for
     config_.memtable_bytes = 256 << 10;
     config_.wal_segment_bytes = 1 << 20;
     config_.wal_bytes_max = 4 << 20;
