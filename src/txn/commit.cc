@@ -138,6 +138,7 @@ Status CommitAdmission::wait() {
 Result<Sequence> Core::commit(Durability durability) {
   const Call call(*this);
   if (!call.entered()) return call.entered().error();
+  if (const auto open = engine_->tree_of(engine_->default_keyspace()); !open) return end_with(open.error());
   for (TransactionIterator* iterator : iterators_) iterator->record_way();
 
   if (writes_.live() == 0) {

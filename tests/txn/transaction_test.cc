@@ -170,6 +170,27 @@ TEST(Transaction, WritesToSeveralKeyspacesAtOneSequence) {
   });
 }
 
+TEST(Transaction, AnswersClosedOnceItsDatabaseIs) {
+  World world;
+  world.run([](Database& db) {
+    for (const TransactionOptions& options : kEveryKind) {
+      auto other = DatabaseAccess::open_as_given(DatabaseAccess::env(db), "/other", {});
+      ASSERT_OK(other);
+      auto reads = other->begin(options), writes = other->begin(options);
+      ASSERT_OK(reads->get_for_update("a"));
+      ASSERT_OK(writes->put("b", "1"));
+      ASSERT_OK(other->close());
+      EXPECT_CODE(kClosed, reads->get("a"));
+      EXPECT_CODE(kClosed, writes->put("b", "2"));
+      EXPECT_CODE(kClosed, writes->iterate().status());
+      EXPECT_CODE(kClosed, reads->commit());
+      EXPECT_CODE(kClosed, writes->commit());
+      EXPECT_CODE(kClosed, other->begin(options));
+      EXPECT_CODE(kClosed, other->put_if_absent("a", "1"));
+    }
+  });
+}
+
 TEST(Savepoint, UndoesWhatCameAfterIt) {
   World world;
   world.run([](Database& db) {
