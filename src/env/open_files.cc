@@ -54,7 +54,8 @@ class OpenFiles::File final : public RandomAccessFile {
         return call(*file);
       }
     }
-    for (;;) {
+    base::Backoff backoff;
+    for (int attempt = 1;; ++attempt) {
       pool_.make_room();
       Status failed;
       {
@@ -64,9 +65,12 @@ class OpenFiles::File final : public RandomAccessFile {
         if (file) return call(**file);
         failed = file.error();
       }
-      // The process has run out of handles for reasons of its own: with fewer files, then.
-      if (failed.error().code() != ErrorCode::kInsufficientResources || !pool_.close_some())
+      // The process has run out of handles, for reasons of its own or because files that others still read wait to be
+      // closed: with fewer files, then, and a little later.
+      if (failed.error().code() != ErrorCode::kInsufficientResources || attempt == kAttemptsMax)
         return std::move(failed).error();
+      pool_.close_some();
+      backoff.pause();
     }
   }
 
@@ -122,16 +126,13 @@ void OpenFiles::make_room() {
   }
 }
 
-// A quarter of what is open. False if there was nothing to close.
-bool OpenFiles::close_some() {
+// A quarter of what is open, and what has been waiting to be closed.
+void OpenFiles::close_some() {
   {
     base::MutexLock lock(mutex_);
-    if (open_.empty()) return false;
-    for (std::size_t i = open_.size() / 4 + 1; i > 0; --i) close_one();
+    for (std::size_t i = (open_.size() + 3) / 4; i > 0; --i) close_one();
   }
-  base::Backoff backoff;
-  for (readers_.collect(); readers_.retired() > kClosingMax; readers_.collect()) backoff.pause();
-  return true;
+  readers_.collect();
 }
 
 void OpenFiles::close_one() {

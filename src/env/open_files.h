@@ -39,11 +39,12 @@ class OpenFiles {
  private:
   class File;
   void make_room();
-  bool close_some();
+  void close_some();
   void close_one() LIGHTNING_REQUIRES(mutex_);
   void forget(File& file) LIGHTNING_REQUIRES(mutex_);
 
   static constexpr std::uint64_t kClosingMax = 8;
+  static constexpr int kAttemptsMax = 1000;  // to open a file while the process has no handle left: about 50 ms
 
   FileSystem& files_;
   const std::uint64_t open_max_;
