@@ -18,6 +18,7 @@
 
 #include "lightning/config.h"
 #include "lightning/iterator.h"
+#include "lightning/keyspace_options.h"
 #include "lightning/result.h"
 #include "lightning/statistics.h"
 #include "lightning/transaction.h"
@@ -88,6 +89,7 @@ class Keyspace {
   Keyspace() = default;
   const std::string& name() const;
   std::uint32_t id() const;
+  const KeyspaceOptions& options() const;
 
  private:
   friend class Database;
@@ -165,9 +167,12 @@ class Database {
 
   // --- keyspaces -------------------------------------------------------------------------------------------
   Keyspace default_keyspace() const;
-  Result<Keyspace> create_keyspace(std::string_view name);  // durable on return; kKeyspaceExists
-  Result<Keyspace> keyspace(std::string_view name) const;   // kKeyspaceNotFound
+  // Durable on return. Errors: kKeyspaceExists, kInvalidArgument (name or options).
+  Result<Keyspace> create_keyspace(std::string_view name, const KeyspaceOptions& options = {});
+  Result<Keyspace> keyspace(std::string_view name) const;  // kKeyspaceNotFound
   Result<Keyspace> get_or_create_keyspace(std::string_view name);
+  // kConfigInvalid if it is there with other options.
+  Result<Keyspace> get_or_create_keyspace(std::string_view name, const KeyspaceOptions& options);
   Status drop_keyspace(std::string_view name);  // durable on return; the default one cannot be dropped
   std::vector<std::string> keyspaces() const;   // names, sorted
 

@@ -48,6 +48,10 @@ const std::string& Keyspace::name() const {
   return tree_ ? tree_->name : kNone;
 }
 std::uint32_t Keyspace::id() const { return tree_ ? tree_->id : 0; }
+const KeyspaceOptions& Keyspace::options() const {
+  static const KeyspaceOptions kDefault;
+  return tree_ ? tree_->options : kDefault;
+}
 
 Iterator::Iterator() = default;
 Iterator::Iterator(std::unique_ptr<engine::Cursor> impl) : impl_(std::move(impl)) {}
@@ -113,7 +117,9 @@ Result<Database> Database::open_read_only(const std::string& path, const Lightni
 Status Database::close() { return engine_->close(); }
 
 Keyspace Database::default_keyspace() const { return engine_->default_keyspace(); }
-Result<Keyspace> Database::create_keyspace(std::string_view name) { return engine_->create_keyspace(name); }
+Result<Keyspace> Database::create_keyspace(std::string_view name, const KeyspaceOptions& options) {
+  return engine_->create_keyspace(name, options);
+}
 Result<Keyspace> Database::keyspace(std::string_view name) const { return engine_->keyspace(name); }
 Result<Keyspace> Database::get_or_create_keyspace(std::string_view name) {
   auto found = engine_->keyspace(name);
@@ -122,6 +128,14 @@ Result<Keyspace> Database::get_or_create_keyspace(std::string_view name) {
   if (!made && made.error().code() == ErrorCode::kKeyspaceExists)
     return engine_->keyspace(name);  // another thread was first
   return made;
+}
+Result<Keyspace> Database::get_or_create_keyspace(std::string_view name, const KeyspaceOptions& options) {
+  auto made = engine_->create_keyspace(name, options);
+  if (made || made.error().code() != ErrorCode::kKeyspaceExists) return made;
+  LIGHTNING_ASSIGN(Keyspace found, engine_->keyspace(name));
+  if (found.options() != options)
+    return Error(ErrorCode::kConfigInvalid, "the keyspace '" + found.name() + "' exists with other options");
+  return found;
 }
 Status Database::drop_keyspace(std::string_view name) { return engine_->drop_keyspace(name); }
 std::vector<std::string> Database::keyspaces() const { return engine_->keyspaces(); }

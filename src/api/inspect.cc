@@ -66,8 +66,14 @@ Fact table_fact(std::string_view kind, const manifest::VersionEdit::AddTable& ad
 std::vector<Fact> facts_of(const manifest::VersionEdit& edit) {
   std::vector<Fact> facts;
   facts.reserve(edit.add_keyspaces.size() + edit.add_tables.size() + edit.drop_tables.size() + 1);
-  for (const auto& keyspace : edit.add_keyspaces)
-    facts.push_back(Fact("add_keyspace").add("id", std::uint64_t{keyspace.id}).add("name", keyspace.name));
+  for (const auto& keyspace : edit.add_keyspaces) {
+    Fact fact("add_keyspace");
+    fact.add("id", std::uint64_t{keyspace.id}).add("name", keyspace.name);
+    if (!keyspace.options.merge_operator.empty()) fact.add("merge_operator", keyspace.options.merge_operator);
+    if (keyspace.options.default_ttl.count() > 0)
+      fact.add("default_ttl_ms", static_cast<std::uint64_t>(keyspace.options.default_ttl.count()));
+    facts.push_back(std::move(fact));
+  }
   for (const auto id : edit.drop_keyspaces) facts.push_back(Fact("drop_keyspace").add("id", std::uint64_t{id}));
   for (const auto& table : edit.add_tables) facts.push_back(table_fact("add_table", table));
   for (const auto& table : edit.drop_tables)

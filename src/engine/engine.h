@@ -66,7 +66,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // --- keyspaces (keyspaces.cc)
   // The default keyspace's handle: no lock, no reference count touched.
   const Keyspace& default_keyspace() const { return default_handle_; }
-  Result<Keyspace> create_keyspace(std::string_view name);
+  Result<Keyspace> create_keyspace(std::string_view name, const KeyspaceOptions& options = {});
   Result<Keyspace> keyspace(std::string_view name) const;
   Status drop_keyspace(std::string_view name);
   std::vector<std::string> keyspaces() const;
@@ -178,7 +178,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   };
   void publish_tree_table() LIGHTNING_REQUIRES(keyspaces_mutex_);
   std::vector<TreePtr> all_trees() const;
-  Result<Keyspace> add_tree(std::string_view name);
+  Result<Keyspace> add_tree(std::string_view name, const KeyspaceOptions& options);
   Result<TreePtr> take_tree(std::string_view name);
 
   // --- write.cc

@@ -21,6 +21,19 @@ Status check_name(std::string_view name) {
   return {};
 }
 
+Status check_options(const KeyspaceOptions& options) {
+  constexpr std::chrono::hours kTtlMax{24ll * 365 * 1000};
+  if (options.default_ttl.count() < 0 || options.default_ttl >= kTtlMax)
+    return Error(ErrorCode::kInvalidArgument, "default_ttl is " + std::to_string(options.default_ttl.count()) +
+                                                  " ms; it must be 0 (none) or more, and less than 1000 years");
+  if (options.default_ttl.count() > 0 && !options.merge_operator.empty())
+    return Error(ErrorCode::kInvalidArgument, "a keyspace has a merge operator or a default_ttl, not both");
+  if (options.merge_operator.size() > kKeyspaceNameBytesMax)
+    return Error(ErrorCode::kInvalidArgument,
+                 "the name of a merge operator has at most " + std::to_string(kKeyspaceNameBytesMax) + " bytes");
+  return {};
+}
+
 }  // namespace
 
 Result<Keyspace> Engine::keyspace(std::string_view name) const {
@@ -76,16 +89,17 @@ void Engine::publish_tree_table() {
 }
 
 // After a failed append nobody knows what is on record: writes stop until a new manifest has replaced this one.
-Result<Keyspace> Engine::create_keyspace(std::string_view name) {
+Result<Keyspace> Engine::create_keyspace(std::string_view name, const KeyspaceOptions& options) {
   LIGHTNING_TRY(check_name(name));
+  LIGHTNING_TRY(check_options(options));
   LIGHTNING_TRY(check_writable());
-  Result<Keyspace> made = add_tree(name);
+  Result<Keyspace> made = add_tree(name, options);
   if (!made && made.error().category() != ErrorCategory::kCallerFault) background_failed(made.error());
   if (made) roll_grown_manifest();
   return made;
 }
 
-Result<Keyspace> Engine::add_tree(std::string_view name) {
+Result<Keyspace> Engine::add_tree(std::string_view name, const KeyspaceOptions& options) {
   base::MutexLock lock(keyspaces_mutex_);
   if (trees_.contains(name))
     return Error(ErrorCode::kKeyspaceExists, "there is already a keyspace '" + std::string(name) + "'");
@@ -95,9 +109,9 @@ Result<Keyspace> Engine::add_tree(std::string_view name) {
     manifest::VersionEdit edit;
     if (state_.next_keyspace == format::kNoKeyspace)
       return Error(ErrorCode::kInvalidArgument, "this store has given out all of its keyspace numbers");
-    edit.add_keyspaces.push_back({state_.next_keyspace, std::string(name)});
+    edit.add_keyspaces.push_back({state_.next_keyspace, std::string(name), options});
     edit.next_keyspace = state_.next_keyspace + 1;
-    tree = std::make_shared<Tree>(state_.next_keyspace, std::string(name), epochs_, budget_,
+    tree = std::make_shared<Tree>(state_.next_keyspace, std::string(name), options, epochs_, budget_,
                                   std::make_shared<manifest::Version>(), wal_->last_reserved());
     LIGHTNING_TRY(record(edit));
   }

@@ -238,7 +238,8 @@ Status Engine::open_tables() {
       }
     }
     LIGHTNING_TRY(version->validate());
-    auto tree = std::make_shared<Tree>(id, keyspace.name, epochs_, budget_, std::move(version), keyspace.flushed);
+    auto tree = std::make_shared<Tree>(id, keyspace.name, keyspace.options, epochs_, budget_, std::move(version),
+                                       keyspace.flushed);
     base::MutexLock lock(keyspaces_mutex_);
     if (id == 0) default_tree_ = tree;
     trees_.emplace(keyspace.name, std::move(tree));

@@ -2,9 +2,9 @@
 
 namespace lightning::engine {
 
-Tree::Tree(format::KeyspaceId keyspace_id, std::string keyspace_name, base::EpochDomain& epochs,
-           base::MemoryBudget& budget, manifest::VersionPtr version, Sequence after)
-    : id(keyspace_id), name(std::move(keyspace_name)), epochs_(epochs), budget_(budget) {
+Tree::Tree(format::KeyspaceId keyspace_id, std::string keyspace_name, const KeyspaceOptions& keyspace_options,
+           base::EpochDomain& epochs, base::MemoryBudget& budget, manifest::VersionPtr version, Sequence after)
+    : id(keyspace_id), name(std::move(keyspace_name)), options(keyspace_options), epochs_(epochs), budget_(budget) {
   base::MutexLock lock(mutex_);
   publish(new ReadView({std::make_shared<memtable::MemTable>(budget_), after}, {}, std::move(version)));
 }

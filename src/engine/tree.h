@@ -9,6 +9,7 @@
 #include "base/epoch.h"
 #include "base/sync.h"
 #include "format/ids.h"
+#include "lightning/keyspace_options.h"
 #include "lightning/types.h"
 #include "manifest/version.h"
 #include "memtable/memtable.h"
@@ -51,8 +52,8 @@ using PinnedView = std::unique_ptr<const ReadView, Unpin>;
 
 class Tree {
  public:
-  Tree(format::KeyspaceId id, std::string name, base::EpochDomain& epochs, base::MemoryBudget& budget,
-       manifest::VersionPtr version, Sequence after);
+  Tree(format::KeyspaceId id, std::string name, const KeyspaceOptions& options, base::EpochDomain& epochs,
+       base::MemoryBudget& budget, manifest::VersionPtr version, Sequence after);
   ~Tree();
 
   // Inside an epoch guard.
@@ -75,6 +76,7 @@ class Tree {
 
   const format::KeyspaceId id;
   const std::string name;
+  const KeyspaceOptions options;
   std::atomic<bool> dropped{false};
   std::atomic<bool> flush_queued{false};
 

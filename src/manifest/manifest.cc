@@ -230,6 +230,7 @@ Status State::apply(const VersionEdit& edit) {
     KeyspaceState keyspace;
     keyspace.id = added.id;
     keyspace.name = added.name;
+    keyspace.options = added.options;
     if (!keyspaces.emplace(added.id, std::move(keyspace)).second)
       return contradiction("adds keyspace " + std::to_string(added.id) + " twice");
     next_keyspace = std::max(next_keyspace, added.id + 1);
@@ -276,7 +277,7 @@ VersionEdit State::snapshot() const {
   edit.log_floor = log_floor;
   edit.log_anchor = log_anchor;
   for (const auto& [id, keyspace] : keyspaces) {
-    edit.add_keyspaces.push_back({id, keyspace.name});
+    edit.add_keyspaces.push_back({id, keyspace.name, keyspace.options});
     edit.flushed.push_back({id, keyspace.flushed});
     for (std::uint32_t level = 0; level < kLevels; ++level)
       for (const auto& meta : keyspace.levels[level]) edit.add_tables.push_back({id, level, meta});

@@ -23,6 +23,7 @@ namespace lightning::manifest {
 struct KeyspaceState {
   format::KeyspaceId id = 0;
   std::string name;
+  KeyspaceOptions options;
   Sequence flushed = 0;
   std::vector<std::vector<sstable::TableMeta>> levels{kLevels};  // level 0: newest first; others by key
 };

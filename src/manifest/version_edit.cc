@@ -1,6 +1,7 @@
 #include "manifest/version_edit.h"
 
 #include "base/coding.h"
+#include "manifest/keyspace_options.h"
 
 namespace lightning::manifest {
 
@@ -109,6 +110,7 @@ std::string VersionEdit::encode() const {
     std::string body;
     base::append_varint(body, keyspace.id);
     base::append_length_prefixed(body, keyspace.name);
+    body += manifest::encode(keyspace.options);
     append_field(to, kAddKeyspace, body);
   }
   for (const format::KeyspaceId id : drop_keyspaces) append_number_field(to, kDropKeyspace, id);
@@ -167,9 +169,9 @@ Result<VersionEdit> VersionEdit::decode(std::string_view bytes) {
       }
       case kAddKeyspace: {
         AddKeyspace keyspace;
-        if (!get_number32(body, keyspace.id) || !base::get_length_prefixed(body, name) || !body.empty())
-          return malformed("keyspace");
+        if (!get_number32(body, keyspace.id) || !base::get_length_prefixed(body, name)) return malformed("keyspace");
         keyspace.name = name;
+        LIGHTNING_ASSIGN(keyspace.options, decode_keyspace_options(body));
         edit.add_keyspaces.push_back(std::move(keyspace));
         break;
       }

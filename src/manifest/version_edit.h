@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "format/ids.h"
+#include "lightning/keyspace_options.h"
 #include "lightning/result.h"
 #include "lightning/types.h"
 #include "sstable/table.h"
@@ -31,6 +32,7 @@ struct VersionEdit {
   struct AddKeyspace {
     format::KeyspaceId id = 0;
     std::string name;
+    KeyspaceOptions options = {};
   };
   struct Flushed {  // entries of the keyspace up to this sequence are in tables
     format::KeyspaceId keyspace = 0;

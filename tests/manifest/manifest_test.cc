@@ -51,7 +51,9 @@ VersionEdit full_edit() {
   edit.log_floor = 77;
   edit.log_anchor = {{.last_sequence = 78, .chain = 0xfedcba9876543210}};
   edit.epoch = 3;
-  edit.add_keyspaces = {{0, "default"}, {4, std::string("odd \0 name", 10)}};
+  edit.add_keyspaces = {
+      {0, "default"},
+      {4, std::string("odd \0 name", 10), {.merge_operator = "add", .default_ttl = std::chrono::hours(3)}}};
   edit.drop_keyspaces = {4};
   edit.add_tables = {{0, 0, table(1, "a", "m")}, {0, 6, table(2, std::string(1, '\0'), std::string(1, '\xff'))}};
   edit.drop_tables = {{0, 0, 1}};
@@ -69,6 +71,8 @@ TEST(VersionEdit, ComesBackAsItWasWritten) {
   EXPECT_EQ(back.log_anchor.value().last_sequence, 78u);
   EXPECT_EQ(back.log_anchor.value().chain, 0xfedcba9876543210u);
   EXPECT_EQ(back.add_keyspaces.at(1).name, edit.add_keyspaces[1].name);
+  EXPECT_EQ(back.add_keyspaces[0].options, KeyspaceOptions{});
+  EXPECT_EQ(back.add_keyspaces[1].options, edit.add_keyspaces[1].options);
   EXPECT_EQ(back.drop_keyspaces, edit.drop_keyspaces);
   const sstable::TableMeta &a = edit.add_tables[1].meta, &b = back.add_tables.at(1).meta;
   EXPECT_EQ(b.number, a.number);

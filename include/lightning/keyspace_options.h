@@ -1,0 +1,22 @@
+// What a keyspace is asked to be when it is created; kept with it from then on.
+//
+//   LIGHTNING_ASSIGN(auto hits, db.create_keyspace("hits", {.merge_operator = "add"}));
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace lightning {
+
+struct KeyspaceOptions {
+  // How merge() changes a value: "add", "append", "min", "max", or a name that OpenOptions registers
+  // (merge_operator.h). Empty: merges are refused.
+  std::string merge_operator = {};
+  // How long records live that are put without a time of their own; 0: for ever. At least 0, less than 1000 years.
+  // Not together with a merge operator: operands have no lifetime.
+  std::chrono::milliseconds default_ttl{0};
+
+  bool operator==(const KeyspaceOptions&) const = default;
+};
+
+}  // namespace lightning
