@@ -77,6 +77,8 @@ enum class ErrorCode : std::uint16_t {
   kWalCorrupt = 4006,
   kManifestCorrupt = 4007,
   kInconsistentState = 4008,  // an invariant does not hold: a bug, or damage no checksum saw
+  kBlobMissing = 4009,        // a file of large values is not there
+  kBlobCorrupt = 4010,
   kInternal = 4099,
 };
 

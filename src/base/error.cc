@@ -81,6 +81,10 @@ constexpr CodeFacts kFacts[] = {
     {ErrorCode::kManifestCorrupt, "ManifestCorrupt", kCrit, "keep the files; restore the manifest from a backup"},
     {ErrorCode::kInconsistentState, "InconsistentState", kCrit,
      "keep the directory; run lightning_db check and report it"},
+    {ErrorCode::kBlobMissing, "BlobMissing", kCrit,
+     "put the file back from a backup or replica; do not delete anything else"},
+    {ErrorCode::kBlobCorrupt, "BlobCorrupt", kCrit,
+     "keep the files; run lightning_db check; restore the values from a backup"},
     {ErrorCode::kInternal, "Internal", kCrit, "this is a defect: please report it with the message"},
 };
 

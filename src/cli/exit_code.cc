@@ -68,6 +68,8 @@ ExitCode exit_code_of(ErrorCode code) {
     case ErrorCode::kWalMissing:
     case ErrorCode::kWalCorrupt:
     case ErrorCode::kManifestCorrupt:
+    case ErrorCode::kBlobMissing:
+    case ErrorCode::kBlobCorrupt:
     case ErrorCode::kInconsistentState:
       return ExitCode::kIntegrity;
 

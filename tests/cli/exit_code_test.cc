@@ -46,6 +46,8 @@ TEST(ExitCode, EveryErrorCodeHasItsNumber) {
       {ErrorCode::kWalCorrupt, 10},
       {ErrorCode::kManifestCorrupt, 10},
       {ErrorCode::kInconsistentState, 10},
+      {ErrorCode::kBlobMissing, 10},
+      {ErrorCode::kBlobCorrupt, 10},
       {ErrorCode::kInternal, 99},
   };
   for (const auto& [code, number] : table) EXPECT_EQ(static_cast<int>(exit_code_of(code)), number) << name_of(code);
