@@ -116,17 +116,17 @@ Result<std::shared_ptr<BlobFile>> BlobFile::open(env::Env& env, const std::strin
 
 Status BlobFile::load() {
   if (file_->size() != meta_.file_bytes)
-    return at(corrupt("the blob file has " + std::to_string(file_->size()) + " bytes, the manifest says " +
-                      std::to_string(meta_.file_bytes)),
-              0);
+    return placed(corrupt("the blob file has " + std::to_string(file_->size()) + " bytes, the manifest says " +
+                          std::to_string(meta_.file_bytes)),
+                  0);
   LIGHTNING_ASSIGN(const Ends ends, read_ends(*file_, path_));
   footer_ = ends.footer;
   const std::uint64_t footer_offset = meta_.file_bytes - kFooterBytes;
   if (footer_.tags != meta_.tags || tag_of_footer(meta_.tags, ends.footer_bytes) != meta_.root)
-    return at(corrupt("the footer does not match the tag that the manifest holds"), footer_offset);
+    return placed(corrupt("the footer does not match the tag that the manifest holds"), footer_offset);
   if (footer_.uid != meta_.uid || footer_.number != meta_.number || footer_.records != meta_.records ||
       footer_.record_bytes != meta_.record_bytes)
-    return at(corrupt("the blob file is not the one that the manifest names"), footer_offset);
+    return placed(corrupt("the blob file is not the one that the manifest names"), footer_offset);
   return meta_.origins.empty() ? Status() : load_map();
 }
 
@@ -144,7 +144,7 @@ Status BlobFile::load_map() {
   return {};
 }
 
-Error BlobFile::at(Error error, std::uint64_t offset) const { return std::move(error).at_file(path_, offset); }
+Error BlobFile::placed(Error error, std::uint64_t offset) const { return std::move(error).at_file(path_, offset); }
 
 Status BlobFile::read_bytes(std::uint64_t offset, std::span<char> into) const {
   return read_file(*file_, path_, offset, into);
@@ -156,7 +156,7 @@ Result<std::string> BlobFile::read_index() const {
     LIGHTNING_TRY(read_bytes(footer_.index_offset, index));
     if (tag_of_index(footer_.tags, footer_.uid, index) == footer_.index_tag) return index;
   }
-  return at(corrupt("the index does not match its tag"), footer_.index_offset);
+  return placed(corrupt("the index does not match its tag"), footer_.index_offset);
 }
 
 // Entries lie one behind the other, ids rise, and nothing reaches into the index. `end`: of the entry before.
@@ -165,7 +165,7 @@ Status BlobFile::check_entry(const IndexEntry& entry, std::uint64_t& end) const 
                         entry.stored_bytes <= footer_.index_offset &&
                         entry.offset <= footer_.index_offset - entry.stored_bytes &&
                         entry.id.ordinal <= ~std::uint32_t{0} && entry.offset / kAlignment <= ~std::uint32_t{0};
-  if (!in_place) return at(corrupt("the index names a record in an impossible place"), footer_.index_offset);
+  if (!in_place) return placed(corrupt("the index names a record in an impossible place"), footer_.index_offset);
   end = entry.offset + entry.stored_bytes;
   return {};
 }
@@ -181,7 +181,7 @@ Status BlobFile::for_each(const std::function<Status(const IndexEntry&)>& visit)
     if (own ? entry.id != RecordId{meta_.number, i / kIndexEntryBytes}
             : !std::binary_search(meta_.origins.begin(), meta_.origins.end(), entry.id.origin) ||
                   (i > 0 && entry.id <= before.id))
-      return at(corrupt("the index names a record that does not belong here"), footer_.index_offset + i);
+      return placed(corrupt("the index names a record that does not belong here"), footer_.index_offset + i);
     LIGHTNING_TRY(visit(entry));
     before = entry;
   }
@@ -210,9 +210,9 @@ Result<BlobFile::Place> BlobFile::locate(const Reference& reference) const {
       }
     }
   }
-  return at(corrupt("a reference points to record " + std::to_string(reference.id.ordinal) + " of blob file " +
-                    std::to_string(reference.id.origin) + ", which is not here"),
-            0);
+  return placed(corrupt("a reference points to record " + std::to_string(reference.id.ordinal) + " of blob file " +
+                        std::to_string(reference.id.origin) + ", which is not here"),
+                0);
 }
 
 // Whatever the reference says, what is allocated and read for it lies inside the file.
@@ -222,7 +222,7 @@ Result<BlobFile::Place> BlobFile::checked_place(std::string_view key, const Refe
   const bool fits = place.offset <= footer_.index_offset &&
                     reference.stored_bytes <= footer_.index_offset - place.offset && reference.stored_bytes > least &&
                     (!reference.plain || reference.stored_bytes == least + reference.value_bytes);
-  if (!fits) return at(corrupt("a reference points beyond the records"), place.offset);
+  if (!fits) return placed(corrupt("a reference points beyond the records"), place.offset);
   return place;
 }
 
@@ -292,7 +292,7 @@ Result<cache::Block*> BlobFile::read(std::string_view key, const Reference& refe
     // The head and the tail first: they say whether there is anything worth the memory.
     LIGHTNING_TRY(read_shape(key, reference, place.offset));
     cache::Block* block = cache_.allocate(static_cast<std::uint32_t>(reference.value_bytes));
-    if (block == nullptr) return at(out_of_memory(reference.value_bytes), place.offset);
+    if (block == nullptr) return placed(out_of_memory(reference.value_bytes), place.offset);
     const Status status = read_into(key, reference, {block->data(), block->size()});
     if (status) return block;
     cache::BlockCache::release(block);
@@ -300,7 +300,7 @@ Result<cache::Block*> BlobFile::read(std::string_view key, const Reference& refe
   }
   for (int attempt = 0;; ++attempt) {
     cache::Block* block = cache_.allocate(static_cast<std::uint32_t>(reference.stored_bytes));
-    if (block == nullptr) return at(out_of_memory(reference.stored_bytes), place.offset);
+    if (block == nullptr) return placed(out_of_memory(reference.stored_bytes), place.offset);
     if (const Status status = read_bytes(place.offset, {block->data(), block->size()}); !status) {
       cache::BlockCache::release(block);
       return status.error();
@@ -309,7 +309,7 @@ Result<cache::Block*> BlobFile::read(std::string_view key, const Reference& refe
     if (opened) return keep(*opened, place, fill);
     // Once more, because the transfer may have been at fault.
     if (attempt > 0 || opened.error().code() != ErrorCode::kBlobCorrupt)
-      return at(std::move(opened).error(), place.offset);
+      return placed(std::move(opened).error(), place.offset);
   }
 }
 
@@ -353,7 +353,7 @@ Result<RecordShape> BlobFile::read_shape(std::string_view key, const Reference& 
     LIGHTNING_TRY(read_bytes(offset, head));
     LIGHTNING_TRY(read_bytes(offset + reference.stored_bytes - tail.size(), tail));
     auto shape = decode_shape(head, tail, key, reference);
-    if (shape || attempt > 0) return shape ? std::move(shape) : at(std::move(shape).error(), offset);
+    if (shape || attempt > 0) return shape ? std::move(shape) : placed(std::move(shape).error(), offset);
   }
 }
 
@@ -362,7 +362,7 @@ Status BlobFile::read_chunk(const RecordShape& shape, std::uint64_t index, std::
   for (int attempt = 0;; ++attempt) {
     LIGHTNING_TRY(read_bytes(offset, stored));
     const Status status = verify_chunk(shape, index, {stored.data(), stored.size()});
-    if (status || attempt > 0) return status ? Status() : at(status.error(), offset);
+    if (status || attempt > 0) return status ? Status() : placed(status.error(), offset);
   }
 }
 
@@ -382,7 +382,7 @@ Status BlobFile::read_into(std::string_view key, const Reference& reference, std
     }
     LIGHTNING_TRY(read_chunk(shape, i, from, here));
     if (Status status = unpack_chunk(shape, i, {here.data(), here.size()}, raw); !status)
-      return at(status.error(), from);
+      return placed(status.error(), from);
     from += bytes;
   }
   return {};
@@ -417,7 +417,8 @@ Status ValueCursor::read(std::uint64_t offset, std::span<char> into) {
       raw_.resize(shape_.chunk_raw_bytes(index));
       const std::uint64_t from = offset_ + chunks_[index];
       LIGHTNING_TRY(file_->read_chunk(shape_, index, from, stored_));
-      if (Status status = unpack_chunk(shape_, index, stored_, raw_); !status) return file_->at(status.error(), from);
+      if (Status status = unpack_chunk(shape_, index, stored_, raw_); !status)
+        return file_->placed(status.error(), from);
       have_ = index;
     }
     const std::size_t piece = std::min<std::size_t>(into.size(), raw_.size() - begin);
@@ -436,16 +437,16 @@ Result<std::string> BlobFile::key_of(const IndexEntry& entry) const {
   const std::span<char> into(first.data(), std::min<std::uint64_t>(first.size(), entry.stored_bytes));
   LIGHTNING_TRY(read_bytes(entry.offset, into));
   auto head = decode_head({into.data(), into.size()});
-  if (!head) return at(std::move(head).error(), entry.offset);
+  if (!head) return placed(std::move(head).error(), entry.offset);
   const std::uint64_t bytes = kHeadBytes + head->key_bytes;
-  if (bytes > entry.stored_bytes) return at(corrupt("a record's key reaches beyond its end"), entry.offset);
+  if (bytes > entry.stored_bytes) return placed(corrupt("a record's key reaches beyond its end"), entry.offset);
   std::string whole(into.data(), std::min<std::uint64_t>(bytes, into.size()));
   if (const std::size_t have = whole.size(); have < bytes) {
     whole.resize(bytes);
     LIGHTNING_TRY(read_bytes(entry.offset + have, std::span<char>(whole).subspan(have)));
   }
   if (!head_verifies(whole) || head->id != entry.id)
-    return at(corrupt("a record's head does not match its check value"), entry.offset);
+    return placed(corrupt("a record's head does not match its check value"), entry.offset);
   return whole.substr(kHeadBytes);
 }
 
@@ -458,12 +459,12 @@ Result<RecordShape> BlobFile::read_shape(const IndexEntry& entry) const {
   LIGHTNING_TRY(read_bytes(entry.offset + entry.stored_bytes - kTailBytes, end));
   const auto value_bytes = base::load_le<std::uint64_t>(end.data());
   if (value_bytes > kValueBytesMax || head.size() + table_bytes(value_bytes) + kTailBytes >= entry.stored_bytes)
-    return at(corrupt("a record's tail contradicts its size"), entry.offset);
+    return placed(corrupt("a record's tail contradicts its size"), entry.offset);
   std::string tail(table_bytes(value_bytes) + kTailBytes, '\0');
   LIGHTNING_TRY(read_bytes(entry.offset + entry.stored_bytes - tail.size(), tail));
   auto shape = decode_shape(head, tail, entry.stored_bytes);
-  if (!shape) return at(std::move(shape).error(), entry.offset);
-  if (shape->head.id != entry.id) return at(corrupt("another record lies where the index points"), entry.offset);
+  if (!shape) return placed(std::move(shape).error(), entry.offset);
+  if (shape->head.id != entry.id) return placed(corrupt("another record lies where the index points"), entry.offset);
   return shape;
 }
 
@@ -472,10 +473,10 @@ Status BlobFile::copy_record(const IndexEntry& entry, const Reference* reference
   LIGHTNING_ASSIGN(const RecordShape shape, read_shape(entry));
   std::string bytes(shape.chunks_offset, '\0');
   LIGHTNING_TRY(read_bytes(entry.offset, bytes));
-  if (!head_verifies(bytes)) return at(corrupt("a record's head does not match its check value"), entry.offset);
+  if (!head_verifies(bytes)) return placed(corrupt("a record's head does not match its check value"), entry.offset);
   const std::string tail = encode_tail(shape.value_bytes, shape.chunks);  // built anew from what was verified
   if (reference != nullptr && tag_of_record(reference->tags, bytes, tail) != reference->tag)
-    return at(corrupt("a record does not match the tag that its reference holds"), entry.offset);
+    return placed(corrupt("a record does not match the tag that its reference holds"), entry.offset);
   LIGHTNING_TRY(take(bytes));
   std::uint64_t from = entry.offset + shape.chunks_offset;
   for (std::uint64_t i = 0; i < shape.chunks.size(); ++i) {
@@ -507,7 +508,7 @@ bool BlobFile::check(const std::function<bool(const Error&)>& report,
   };
   if (const Status status = for_each(verify); !status) return go_on && report(status.error());
   if (records != meta_.records || record_bytes != meta_.record_bytes)
-    return report(at(corrupt("footer and index disagree about the records"), footer_.index_offset));
+    return report(placed(corrupt("footer and index disagree about the records"), footer_.index_offset));
   return true;
 }
 

@@ -76,7 +76,7 @@ class BlobFile {
            cache::BlockCache& cache, base::MemoryBudget& budget);
   Status load();
   Status load_map();
-  Error at(Error error, std::uint64_t offset) const;
+  Error placed(Error error, std::uint64_t offset) const;
   Status read_bytes(std::uint64_t offset, std::span<char> into) const;
   Result<std::string> read_index() const;
   Status check_entry(const IndexEntry& entry, std::uint64_t& end) const;

@@ -215,6 +215,46 @@ Result<Superblock> read_superblock(env::Env& env, const std::string& directory) 
 
 // --- state --------------------------------------------------------------------------------------------------------
 
+BlobFileState* KeyspaceState::blob_of(format::FileNumber origin) {
+  if (const auto own = blobs.find(origin); own != blobs.end() && own->second.meta.origins.empty()) return &own->second;
+  for (auto& [number, file] : blobs)
+    if (std::binary_search(file.meta.origins.begin(), file.meta.origins.end(), origin)) return &file;
+  return nullptr;
+}
+
+namespace {
+
+// Empty, or what the edit says about blob files that cannot be.
+std::string apply_to_blobs(std::map<format::KeyspaceId, KeyspaceState>& keyspaces, const VersionEdit& edit) {
+  for (const auto& dropped : edit.drop_blobs) {
+    const auto keyspace = keyspaces.find(dropped.keyspace);
+    if (keyspace == keyspaces.end() || keyspace->second.blobs.erase(dropped.number) == 0)
+      return "drops blob file " + std::to_string(dropped.number) + ", which is not there";
+  }
+  for (const auto& added : edit.add_blobs) {
+    const auto keyspace = keyspaces.find(added.keyspace);
+    if (keyspace == keyspaces.end()) return "adds a blob file to an unknown keyspace";
+    const std::vector<format::FileNumber>& origins = added.meta.origins;
+    bool taken = origins.empty() && keyspace->second.blob_of(added.meta.number) != nullptr;
+    for (const format::FileNumber origin : origins) taken = taken || keyspace->second.blob_of(origin) != nullptr;
+    if (taken || !keyspace->second.blobs.emplace(added.meta.number, BlobFileState{added.meta}).second)
+      return "adds blob file " + std::to_string(added.meta.number) + " twice";
+  }
+  for (const auto& garbage : edit.blob_garbage) {
+    const auto keyspace = keyspaces.find(garbage.keyspace);
+    if (keyspace == keyspaces.end()) return "finds garbage in an unknown keyspace";
+    const auto file = keyspace->second.blobs.find(garbage.number);
+    if (file == keyspace->second.blobs.end() || garbage.records > file->second.live_records() ||
+        garbage.bytes > file->second.live_bytes())
+      return "finds more garbage in blob file " + std::to_string(garbage.number) + " than it holds";
+    file->second.garbage_records += garbage.records;
+    file->second.garbage_bytes += garbage.bytes;
+  }
+  return {};
+}
+
+}  // namespace
+
 Status State::apply(const VersionEdit& edit) {
   const auto contradiction = [](const std::string& what) {
     return Error(ErrorCode::kManifestCorrupt, "manifest edit " + what);
@@ -258,6 +298,8 @@ Status State::apply(const VersionEdit& edit) {
     level.insert(std::upper_bound(level.begin(), level.end(), added.meta, before), added.meta);
     next_file = std::max(next_file, added.meta.number + 1);
   }
+  if (const std::string wrong = apply_to_blobs(keyspaces, edit); !wrong.empty()) return contradiction(wrong);
+  for (const auto& added : edit.add_blobs) next_file = std::max(next_file, added.meta.number + 1);
   for (const auto& mark : edit.flushed) {
     const auto keyspace = keyspaces.find(mark.keyspace);
     if (keyspace == keyspaces.end()) return contradiction("marks an unknown keyspace as flushed");
@@ -281,6 +323,10 @@ VersionEdit State::snapshot() const {
     edit.flushed.push_back({id, keyspace.flushed});
     for (std::uint32_t level = 0; level < kLevels; ++level)
       for (const auto& meta : keyspace.levels[level]) edit.add_tables.push_back({id, level, meta});
+    for (const auto& [number, file] : keyspace.blobs) {
+      edit.add_blobs.push_back({id, file.meta});
+      if (file.garbage_records > 0) edit.blob_garbage.push_back({id, number, file.garbage_records, file.garbage_bytes});
+    }
   }
   return edit;
 }

@@ -20,12 +20,22 @@
 
 namespace lightning::manifest {
 
+struct BlobFileState {
+  blob::FileMeta meta;
+  std::uint64_t garbage_records = 0, garbage_bytes = 0;  // of those that nothing refers to any more
+  std::uint64_t live_records() const { return meta.records - garbage_records; }
+  std::uint64_t live_bytes() const { return meta.record_bytes - garbage_bytes; }
+};
+
 struct KeyspaceState {
   format::KeyspaceId id = 0;
   std::string name;
   KeyspaceOptions options;
   Sequence flushed = 0;
   std::vector<std::vector<sstable::TableMeta>> levels{kLevels};  // level 0: newest first; others by key
+  std::map<format::FileNumber, BlobFileState> blobs;
+  // The file that holds the records which were first written to `origin`, or null.
+  BlobFileState* blob_of(format::FileNumber origin);
 };
 
 // What the edits add up to.

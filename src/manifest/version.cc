@@ -4,20 +4,20 @@
 
 namespace lightning::manifest {
 
-void TableHandle::mark_damaged(const Error& finding) {
-  base::MutexLock lock(damage_mutex_);
+void DamageMark::mark_damaged(const Error& finding) {
+  base::MutexLock lock(mutex_);
   if (!damage_) damage_ = finding;
   damaged_.store(true, std::memory_order_release);
 }
 
-void TableHandle::mark_whole() {
-  base::MutexLock lock(damage_mutex_);
+void DamageMark::mark_whole() {
+  base::MutexLock lock(mutex_);
   damage_.reset();
   damaged_.store(false, std::memory_order_release);
 }
 
-std::optional<Error> TableHandle::damage() const {
-  base::MutexLock lock(damage_mutex_);
+std::optional<Error> DamageMark::damage() const {
+  base::MutexLock lock(mutex_);
   return damage_;
 }
 
@@ -73,7 +73,31 @@ VersionPtr Version::with(const Change& change) const {
     };
     tables.insert(std::upper_bound(tables.begin(), tables.end(), table, before), table);
   }
+  if (change.add_blobs.empty() && change.drop_blobs.empty()) return next;
+  for (const format::FileNumber number : change.drop_blobs)
+    std::erase_if(next->blobs, [number](const BlobPtr& file) { return file->meta().number == number; });
+  for (const BlobPtr& file : change.add_blobs) {
+    const auto before = [](const BlobPtr& a, const BlobPtr& b) { return a->meta().number < b->meta().number; };
+    next->blobs.insert(std::upper_bound(next->blobs.begin(), next->blobs.end(), file, before), file);
+  }
+  next->list_origins();
   return next;
+}
+
+void Version::list_origins() {
+  origins_.clear();
+  for (const BlobPtr& file : blobs) {
+    const blob::FileMeta& meta = file->meta();
+    if (meta.origins.empty()) origins_.emplace_back(meta.number, file.get());
+    for (const format::FileNumber origin : meta.origins) origins_.emplace_back(origin, file.get());
+  }
+  std::sort(origins_.begin(), origins_.end());
+}
+
+BlobHandle* Version::blob_of(format::FileNumber origin) const {
+  const auto found = std::lower_bound(origins_.begin(), origins_.end(), origin,
+                                      [](const auto& each, format::FileNumber wanted) { return each.first < wanted; });
+  return found != origins_.end() && found->first == origin ? found->second : nullptr;
 }
 
 Status Version::validate() const {

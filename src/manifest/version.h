@@ -12,14 +12,31 @@
 
 #include "base/coding.h"
 #include "base/sync.h"
+#include "blob/blob_file.h"
 #include "manifest/version_edit.h"
 #include "sstable/table.h"
 
 namespace lightning::manifest {
 
+// Damage that a read, a job or a check met in a file. Compactions leave a damaged table where it is, and with it the
+// order of ages around it; a damaged blob file is not moved; reads that do not touch the damage go on. Forgotten when
+// the store closes, or when a check finds the file whole. Threads: any.
+class DamageMark {
+ public:
+  bool damaged() const { return damaged_.load(std::memory_order_acquire); }
+  void mark_damaged(const Error& finding);  // the first finding is kept
+  void mark_whole();
+  std::optional<Error> damage() const;
+
+ private:
+  std::atomic<bool> damaged_{false};
+  mutable base::Mutex mutex_{base::LockRank::kLeaf};
+  std::optional<Error> damage_ LIGHTNING_GUARDED_BY(mutex_);
+};
+
 // An open table and what the engine keeps about it. Shared by all versions that contain it; when the last one is gone
 // and the table was dropped, `on_obsolete` hears of it (on whichever thread let go last, so it must only take a note).
-class TableHandle {
+class TableHandle : public DamageMark {
  public:
   using OnObsolete = std::function<void(format::FileNumber)>;
   TableHandle(std::shared_ptr<sstable::Table> open_table, OnObsolete on_obsolete)
@@ -42,30 +59,46 @@ class TableHandle {
   }
   void mark_obsolete() { obsolete_.store(true, std::memory_order_release); }
 
-  // Damage that a read, a job or a check met in the file. Compactions leave a damaged table where it is, and with it
-  // the order of ages around it; reads that do not touch the damage go on. Forgotten when the store closes, or when a
-  // check finds the table whole. Threads: any.
-  bool damaged() const { return damaged_.load(std::memory_order_acquire); }
-  void mark_damaged(const Error& finding);  // the first finding is kept
-  void mark_whole();
-  std::optional<Error> damage() const;
-
   std::shared_ptr<sstable::Table> table;
   const std::uint64_t smallest_head, largest_head;  // base::head_of the bounds: most comparisons end here
   bool compacting = false;                          // guarded by the engine's compaction lock
 
  private:
-  std::atomic<bool> obsolete_{false}, damaged_{false};
-  mutable base::Mutex damage_mutex_{base::LockRank::kLeaf};
-  std::optional<Error> damage_ LIGHTNING_GUARDED_BY(damage_mutex_);
+  std::atomic<bool> obsolete_{false};
+  OnObsolete on_obsolete_;
+};
+
+// The same for a blob file.
+class BlobHandle : public DamageMark {
+ public:
+  using OnObsolete = std::function<void(format::FileNumber)>;
+  BlobHandle(std::shared_ptr<blob::BlobFile> open_file, OnObsolete on_obsolete)
+      : file(std::move(open_file)), on_obsolete_(std::move(on_obsolete)) {}
+  ~BlobHandle() {
+    const format::FileNumber number = meta().number;
+    file.reset();
+    if (obsolete_.load(std::memory_order_acquire)) on_obsolete_(number);
+  }
+  BlobHandle(const BlobHandle&) = delete;
+  BlobHandle& operator=(const BlobHandle&) = delete;
+
+  const blob::FileMeta& meta() const { return file->meta(); }
+  void mark_obsolete() { obsolete_.store(true, std::memory_order_release); }
+
+  std::shared_ptr<blob::BlobFile> file;
+
+ private:
+  std::atomic<bool> obsolete_{false};
   OnObsolete on_obsolete_;
 };
 
 using TablePtr = std::shared_ptr<TableHandle>;
+using BlobPtr = std::shared_ptr<BlobHandle>;
 
 struct Version {
   using Level = std::vector<TablePtr>;
   std::array<Level, kLevels> levels;  // 0: newest first; others: sorted by key, disjoint
+  std::vector<BlobPtr> blobs;         // whatever entries of the tables, and of memtables, refer to; by number
 
   // The table of a sorted level that may hold `key`, or null. One binary search over bounds.
   static TableHandle* find(const Level& level, std::string_view key, std::uint64_t head);
@@ -73,15 +106,23 @@ struct Version {
   static Level overlapping(const Level& level, std::string_view smallest, std::string_view largest);
   std::uint64_t level_bytes(std::uint32_t level) const;
   std::uint64_t tables() const;
+  // The blob file that holds the records which were first written to `origin`, or null. One binary search.
+  BlobHandle* blob_of(format::FileNumber origin) const;
 
   // The next version. Tables named in `dropped` must be there.
   struct Change {
     std::vector<std::pair<std::uint32_t, TablePtr>> add;  // level, table
     std::vector<std::pair<std::uint32_t, format::FileNumber>> drop;
+    std::vector<BlobPtr> add_blobs = {};
+    std::vector<format::FileNumber> drop_blobs = {};
   };
   std::shared_ptr<const Version> with(const Change& change) const;
   // Order and disjointness of every level; kInconsistentState names the two tables at fault.
   Status validate() const;
+
+ private:
+  void list_origins();
+  std::vector<std::pair<format::FileNumber, BlobHandle*>> origins_;  // of all blob files, sorted
 };
 
 using VersionPtr = std::shared_ptr<const Version>;

@@ -20,6 +20,9 @@ enum Field : std::uint64_t {
   kFlushed = 9,
   kLogFloor = 10,
   kLogAnchor = 11,
+  kAddBlobFile = 20,
+  kDropBlobFile = 21,
+  kBlobGarbage = 22,
 };
 constexpr std::uint64_t kFirstOptionalField = 128;
 
@@ -51,6 +54,7 @@ std::string encode_table(const VersionEdit::AddTable& table) {
   base::append_varint(body, meta.entries);
   base::append_varint(body, meta.tombstones);
   base::append_varint(body, meta.data_bytes);
+  base::append_varint(body, meta.blob_bytes);
   return body;
 }
 
@@ -84,7 +88,38 @@ bool decode_table(std::string_view body, VersionEdit::AddTable& table) {
   meta.largest_key = largest;
   return base::get_varint(body, meta.smallest_sequence) && base::get_varint(body, meta.largest_sequence) &&
          base::get_varint(body, meta.entries) && base::get_varint(body, meta.tombstones) &&
-         base::get_varint(body, meta.data_bytes) && body.empty();
+         base::get_varint(body, meta.data_bytes) && base::get_varint(body, meta.blob_bytes) && body.empty();
+}
+
+std::string encode_blob_file(const VersionEdit::AddBlobFile& file) {
+  const blob::FileMeta& meta = file.meta;
+  std::string body;
+  base::append_varint(body, file.keyspace);
+  base::append_varint(body, meta.number);
+  body.append(base::as_bytes(meta.uid.bytes));
+  base::append_varint(body, meta.file_bytes);
+  body.push_back(static_cast<char>(meta.tags));
+  body.append(base::as_bytes(meta.root.bytes));
+  base::append_varint(body, meta.records);
+  base::append_varint(body, meta.record_bytes);
+  for (const format::FileNumber origin : meta.origins) base::append_varint(body, origin);
+  return body;
+}
+
+bool decode_blob_file(std::string_view body, VersionEdit::AddBlobFile& file) {
+  blob::FileMeta& meta = file.meta;
+  std::uint8_t tags = 0;
+  if (!get_number32(body, file.keyspace) || !base::get_varint(body, meta.number) || !get_array(body, meta.uid.bytes) ||
+      !base::get_varint(body, meta.file_bytes) || !base::get_le(body, tags) || !get_array(body, meta.root.bytes) ||
+      !base::get_varint(body, meta.records) || !base::get_varint(body, meta.record_bytes))
+    return false;
+  meta.tags = static_cast<base::TagAlgorithm>(tags);
+  while (!body.empty()) {
+    format::FileNumber origin = 0;
+    if (!base::get_varint(body, origin) || (!meta.origins.empty() && origin <= meta.origins.back())) return false;
+    meta.origins.push_back(origin);
+  }
+  return meta.tags == base::TagAlgorithm::kXxh3 || meta.tags == base::TagAlgorithm::kBlake3;
 }
 
 Error malformed(std::string_view what) {
@@ -121,6 +156,21 @@ std::string VersionEdit::encode() const {
     base::append_varint(body, table.level);
     base::append_varint(body, table.number);
     append_field(to, kDropTable, body);
+  }
+  for (const DropBlobFile& file : drop_blobs) {
+    std::string body;
+    base::append_varint(body, file.keyspace);
+    base::append_varint(body, file.number);
+    append_field(to, kDropBlobFile, body);
+  }
+  for (const AddBlobFile& file : add_blobs) append_field(to, kAddBlobFile, encode_blob_file(file));
+  for (const BlobGarbage& garbage : blob_garbage) {
+    std::string body;
+    base::append_varint(body, garbage.keyspace);
+    base::append_varint(body, garbage.number);
+    base::append_varint(body, garbage.records);
+    base::append_varint(body, garbage.bytes);
+    append_field(to, kBlobGarbage, body);
   }
   for (const Flushed& mark : flushed) {
     std::string body;
@@ -193,6 +243,27 @@ Result<VersionEdit> VersionEdit::decode(std::string_view bytes) {
             !base::get_varint(body, table.number) || !body.empty())
           return malformed("dropped table");
         edit.drop_tables.push_back(table);
+        break;
+      }
+      case kAddBlobFile: {
+        AddBlobFile file;
+        if (!decode_blob_file(body, file)) return malformed("blob file");
+        edit.add_blobs.push_back(std::move(file));
+        break;
+      }
+      case kDropBlobFile: {
+        DropBlobFile file;
+        if (!get_number32(body, file.keyspace) || !base::get_varint(body, file.number) || !body.empty())
+          return malformed("dropped blob file");
+        edit.drop_blobs.push_back(file);
+        break;
+      }
+      case kBlobGarbage: {
+        BlobGarbage garbage;
+        if (!get_number32(body, garbage.keyspace) || !base::get_varint(body, garbage.number) ||
+            !base::get_varint(body, garbage.records) || !base::get_varint(body, garbage.bytes) || !body.empty())
+          return malformed("garbage of a blob file");
+        edit.blob_garbage.push_back(garbage);
         break;
       }
       case kFlushed: {

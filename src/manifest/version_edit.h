@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "blob/blob_writer.h"
 #include "format/ids.h"
 #include "lightning/keyspace_options.h"
 #include "lightning/result.h"
@@ -34,23 +35,40 @@ struct VersionEdit {
     std::string name;
     KeyspaceOptions options = {};
   };
+  struct AddBlobFile {
+    format::KeyspaceId keyspace = 0;
+    blob::FileMeta meta;
+  };
+  struct DropBlobFile {
+    format::KeyspaceId keyspace = 0;
+    format::FileNumber number = 0;
+  };
+  // So many records of a blob file, of so many bytes, have lost their last reference.
+  struct BlobGarbage {
+    format::KeyspaceId keyspace = 0;
+    format::FileNumber number = 0;
+    std::uint64_t records = 0, bytes = 0;
+  };
   struct Flushed {  // entries of the keyspace up to this sequence are in tables
     format::KeyspaceId keyspace = 0;
     Sequence sequence = 0;
   };
 
-  std::vector<AddKeyspace> add_keyspaces;
-  std::vector<format::KeyspaceId> drop_keyspaces;
-  std::vector<AddTable> add_tables;
-  std::vector<DropTable> drop_tables;
-  std::vector<Flushed> flushed;
-  std::optional<format::FileNumber> next_file;
-  std::optional<format::KeyspaceId> next_keyspace;
-  std::optional<Sequence> durable;    // the log was durable up to here when this was written
-  std::optional<Sequence> log_floor;  // everything up to here is in tables: the log before it may go
+  std::vector<AddKeyspace> add_keyspaces = {};
+  std::vector<format::KeyspaceId> drop_keyspaces = {};
+  std::vector<AddTable> add_tables = {};
+  std::vector<DropTable> drop_tables = {};
+  std::vector<AddBlobFile> add_blobs = {};
+  std::vector<DropBlobFile> drop_blobs = {};   // before any is added
+  std::vector<BlobGarbage> blob_garbage = {};  // after; on top of what there was
+  std::vector<Flushed> flushed = {};
+  std::optional<format::FileNumber> next_file = {};
+  std::optional<format::KeyspaceId> next_keyspace = {};
+  std::optional<Sequence> durable = {};    // the log was durable up to here when this was written
+  std::optional<Sequence> log_floor = {};  // everything up to here is in tables: the log before it may go
   // A point at or behind the floor up to which the log was durable: what replay reads must go through it.
-  std::optional<wal::LogPosition> log_anchor;
-  std::optional<format::Epoch> epoch;
+  std::optional<wal::LogPosition> log_anchor = {};
+  std::optional<format::Epoch> epoch = {};
 
   std::string encode() const;
   // Total on hostile bytes: kManifestCorrupt, or kFormatUnsupported for a field that must be understood and is not.

@@ -45,6 +45,7 @@ struct TableMeta {
   Sequence smallest_sequence = 0, largest_sequence = 0;
   std::uint64_t entries = 0, tombstones = 0;
   std::uint64_t data_bytes = 0;  // keys and values before compression
+  std::uint64_t blob_bytes = 0;  // in blob files, of the records that its entries refer to; counted by whoever wrote it
 };
 
 // Builds one table. Entries come in entry order; anything else is kInternal. Threads: one at a time.

@@ -37,6 +37,19 @@ sstable::TableMeta table(format::FileNumber number, std::string smallest, std::s
   meta.entries = 7;
   meta.tombstones = 2;
   meta.data_bytes = 900;
+  meta.blob_bytes = 77'000 + number;
+  return meta;
+}
+
+blob::FileMeta blob_file(format::FileNumber number, std::vector<format::FileNumber> origins = {}) {
+  blob::FileMeta meta;
+  meta.number = number;
+  meta.uid.bytes.fill(static_cast<std::uint8_t>(number));
+  meta.file_bytes = 100'000;
+  meta.root.bytes.fill(static_cast<std::uint8_t>(number + 1));
+  meta.records = 10;
+  meta.record_bytes = 90'000;
+  meta.origins = std::move(origins);
   return meta;
 }
 
@@ -57,6 +70,9 @@ VersionEdit full_edit() {
   edit.drop_keyspaces = {4};
   edit.add_tables = {{0, 0, table(1, "a", "m")}, {0, 6, table(2, std::string(1, '\0'), std::string(1, '\xff'))}};
   edit.drop_tables = {{0, 0, 1}};
+  edit.add_blobs = {{0, blob_file(7)}, {0, blob_file(9, {3, 5})}};
+  edit.drop_blobs = {{0, 3}};
+  edit.blob_garbage = {{0, 7, 2, 1000}};
   edit.flushed = {{0, 12345}};
   return edit;
 }
@@ -82,6 +98,11 @@ TEST(VersionEdit, ComesBackAsItWasWritten) {
   EXPECT_EQ(b.largest_key, a.largest_key);
   EXPECT_EQ(b.largest_sequence, a.largest_sequence);
   EXPECT_EQ(b.tombstones, a.tombstones);
+  EXPECT_EQ(b.blob_bytes, a.blob_bytes);
+  EXPECT_EQ(back.add_blobs.at(0).meta, edit.add_blobs[0].meta);
+  EXPECT_EQ(back.add_blobs.at(1).meta, edit.add_blobs[1].meta);
+  EXPECT_EQ(back.drop_blobs.at(0).number, 3u);
+  EXPECT_EQ(back.blob_garbage.at(0).bytes, 1000u);
   EXPECT_EQ(back.flushed.at(0).sequence, 12345u);
 }
 
@@ -136,6 +157,41 @@ TEST(State, RefusesEditsThatContradictIt) {
   refused("drop from an unknown keyspace", [](VersionEdit& e) { e.drop_tables = {{9, 1, 1}}; });
   refused("log let go beyond its anchor", [](VersionEdit& e) { e.log_floor = 1; });
   refused("unknown keyspace flushed", [](VersionEdit& e) { e.flushed = {{9, 1}}; });
+}
+
+TEST(State, AddsUpTheGarbageOfBlobFilesAndRefusesWhatCannotBe) {
+  State state;
+  must(state.apply({.add_keyspaces = {{0, "default"}}, .add_blobs = {{0, blob_file(7)}}}));
+  EXPECT_EQ(state.next_file, 8u);
+  must(state.apply({.blob_garbage = {{0, 7, 3, 20'000}}}));
+  must(state.apply({.blob_garbage = {{0, 7, 2, 30'000}}}));
+  EXPECT_EQ(state.keyspaces[0].blobs[7].live_records(), 5u);
+  EXPECT_EQ(state.keyspaces[0].blobs[7].live_bytes(), 40'000u);
+
+  const std::string before = text_of(state);
+  const auto refused = [&](const VersionEdit& edit) {
+    State other = state;
+    const Status status = other.apply(edit);
+    ASSERT_FALSE(status.has_value());
+    EXPECT_EQ(status.error().code(), ErrorCode::kManifestCorrupt);
+  };
+  refused({.add_blobs = {{0, blob_file(7)}}});
+  refused({.add_blobs = {{1, blob_file(8)}}});
+  refused({.add_blobs = {{0, blob_file(9, {7})}}});  // the records of 7 are in 7
+  refused({.drop_blobs = {{0, 8}}});
+  refused({.blob_garbage = {{0, 7, 6, 1}}});
+  refused({.blob_garbage = {{0, 7, 1, 40'001}}});
+  refused({.blob_garbage = {{0, 8, 1, 1}}});
+
+  // Moving: one goes, one comes, and what is written anew says the same.
+  must(state.apply({.add_blobs = {{0, blob_file(9, {7})}}, .drop_blobs = {{0, 7}}, .blob_garbage = {{0, 9, 1, 1}}}));
+  EXPECT_EQ(state.keyspaces[0].blob_of(7), &state.keyspaces[0].blobs[9]);
+  EXPECT_EQ(state.keyspaces[0].blob_of(9), nullptr);
+  State again;
+  must(again.apply(state.snapshot()));
+  EXPECT_EQ(text_of(again), text_of(state));
+  EXPECT_NE(text_of(state), before);
+  refused({.add_blobs = {{0, blob_file(7)}}});
 }
 
 TEST(State, KeepsLevelZeroNewestFirstAndTheOthersByKey) {
