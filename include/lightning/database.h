@@ -101,6 +101,15 @@ class Keyspace {
 struct KeyRange {
   std::optional<std::string> start = {};  // inclusive; none: the first key
   std::optional<std::string> end = {};    // exclusive; none: after the last key
+  // The keys that begin with `prefix`.
+  static KeyRange of_prefix(std::string_view prefix);
+};
+
+// How many records a keyspace holds.
+struct RecordCount {
+  std::uint64_t records = 0;
+  // False: an estimate from what the tables say of themselves, too high where keys were overwritten lately.
+  bool exact = false;
 };
 
 // What a conditional write answers.
@@ -250,6 +259,11 @@ class Database {
   Status compact_range(const Keyspace& keyspace, const KeyRange& range = {}, const CompactOptions& options = {});
   // Waits until no flush or compaction is running or due. Errors: kReadOnlyMode if background work has failed.
   Status wait_for_background_work();
+  // How many records there are, without a scan: exact where the keyspace is counted (keyspace_options.h), else an
+  // estimate. Exact means: every write whose call has returned, and of those that have not each as a whole or not at
+  // all.
+  Result<RecordCount> count() const;
+  Result<RecordCount> count(const Keyspace& keyspace) const;
   // Stored bytes of the range: tables from their indexes (within one block at each end), memtables by share.
   Result<std::uint64_t> approximate_size(const Keyspace& keyspace, const KeyRange& range) const;
   // Verifies what is on disk. Findings are in the report; an error means that the check itself could not run.

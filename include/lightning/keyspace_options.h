@@ -15,6 +15,9 @@ struct KeyspaceOptions {
   // How long records live that are put without a time of their own; 0: for ever. At least 0, less than 1000 years.
   // Not together with a merge operator: operands have no lifetime.
   std::chrono::milliseconds default_ttl{0};
+  // Whether Database::count() is exact without a scan. Each write then looks whether its key is there already
+  // (docs/decisions/0008-counts-and-indexes.md says what that costs).
+  bool counted = false;
 
   bool operator==(const KeyspaceOptions&) const = default;
 };

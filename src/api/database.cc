@@ -9,6 +9,15 @@
 
 namespace lightning {
 
+KeyRange KeyRange::of_prefix(std::string_view prefix) {
+  KeyRange range{.start = std::string(prefix)};
+  while (!prefix.empty() && prefix.back() == '\xff') prefix.remove_suffix(1);
+  if (prefix.empty()) return range;
+  range.end = std::string(prefix);
+  range.end->back() = static_cast<char>(static_cast<unsigned char>(range.end->back()) + 1);
+  return range;
+}
+
 // --- Snapshot, PinnedValue, Keyspace, Iterator ----------------------------------------------------------------------
 
 Snapshot::Snapshot(std::shared_ptr<engine::Engine> engine, engine::LiveSnapshot* live)
@@ -103,6 +112,7 @@ Result<Database> DatabaseAccess::open_as_given(env::Env& env, const std::string&
   using Access = engine::Engine::Access;
   LIGHTNING_ASSIGN(auto engine,
                    engine::Engine::open(env, path, config, read_only ? Access::kReadOnly : Access::kReadWrite, tuning));
+  if (engine->keeps()) txn::Coordinator::for_kept(*engine);
   return Database(std::move(engine));
 }
 
@@ -118,6 +128,7 @@ Status Database::close() { return engine_->close(); }
 
 Keyspace Database::default_keyspace() const { return engine_->default_keyspace(); }
 Result<Keyspace> Database::create_keyspace(std::string_view name, const KeyspaceOptions& options) {
+  if (options.counted) txn::Coordinator::for_kept(*engine_);
   return engine_->create_keyspace(name, options);
 }
 Result<Keyspace> Database::keyspace(std::string_view name) const { return engine_->keyspace(name); }
@@ -130,7 +141,7 @@ Result<Keyspace> Database::get_or_create_keyspace(std::string_view name) {
   return made;
 }
 Result<Keyspace> Database::get_or_create_keyspace(std::string_view name, const KeyspaceOptions& options) {
-  auto made = engine_->create_keyspace(name, options);
+  auto made = create_keyspace(name, options);
   if (made || made.error().code() != ErrorCode::kKeyspaceExists) return made;
   LIGHTNING_ASSIGN(Keyspace found, engine_->keyspace(name));
   if (found.options() != options)
@@ -200,6 +211,8 @@ Status Database::compact_range(const Keyspace& keyspace, const KeyRange& range, 
   return engine_->compact_range(keyspace, range, options);
 }
 Status Database::wait_for_background_work() { return engine_->wait_for_background_work(); }
+Result<RecordCount> Database::count() const { return engine_->count(engine_->default_keyspace()); }
+Result<RecordCount> Database::count(const Keyspace& keyspace) const { return engine_->count(keyspace); }
 Result<std::uint64_t> Database::approximate_size(const Keyspace& keyspace, const KeyRange& range) const {
   return engine_->approximate_size(keyspace, range);
 }

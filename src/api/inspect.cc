@@ -72,6 +72,7 @@ std::vector<Fact> facts_of(const manifest::VersionEdit& edit) {
     if (!keyspace.options.merge_operator.empty()) fact.add("merge_operator", keyspace.options.merge_operator);
     if (keyspace.options.default_ttl.count() > 0)
       fact.add("default_ttl_ms", static_cast<std::uint64_t>(keyspace.options.default_ttl.count()));
+    if (keyspace.options.counted) fact.add("counted", std::uint64_t{1});
     facts.push_back(std::move(fact));
   }
   for (const auto id : edit.drop_keyspaces) facts.push_back(Fact("drop_keyspace").add("id", std::uint64_t{id}));
@@ -83,6 +84,8 @@ std::vector<Fact> facts_of(const manifest::VersionEdit& edit) {
                         .add("number", table.number));
   for (const auto& flushed : edit.flushed)
     facts.push_back(Fact("flushed").add("keyspace", std::uint64_t{flushed.keyspace}).add("sequence", flushed.sequence));
+  for (const auto& count : edit.counts)
+    facts.push_back(Fact("count").add("keyspace", std::uint64_t{count.keyspace}).add("records", count.records));
   Fact counters("counters");
   if (edit.next_file) counters.add("next_file", *edit.next_file);
   if (edit.next_keyspace) counters.add("next_keyspace", std::uint64_t{*edit.next_keyspace});

@@ -95,6 +95,7 @@ Status Engine::flush_sealed(Tree& tree) {
       bytes += meta.file_bytes;
     }
     edit.flushed.push_back({tree.id, through.last_sequence});
+    if (tree.counted()) edit.counts.push_back({tree.id, view->sealed.front().records});
     edit.log_anchor = through;  // durable, and behind every floor before
     LIGHTNING_TRY(install(tree, std::move(edit), change, through.last_sequence));
     background_.flushes.fetch_add(1, std::memory_order_relaxed);

@@ -82,10 +82,19 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Result<Sequence> write(std::string_view batch, std::uint32_t operations, Durability durability,
                          Admission* admission = nullptr);
   Status sync();
-  // From the return on, every write but those with an admission of their own is arbitrated. Once; a second one is
-  // dropped.
-  WriteArbiter& set_arbiter(std::unique_ptr<WriteArbiter> arbiter);
+  // From the return on, writes are arbitrated, but for those with an admission of their own: all of them, or those to
+  // kept keyspaces (tree.h). A second arbiter is dropped, and the first one used.
+  enum class Arbitrated : std::uint8_t { kKeptKeyspaces, kAll };
+  WriteArbiter& set_arbiter(std::unique_ptr<WriteArbiter> arbiter, Arbitrated which);
   WriteArbiter* arbiter() const { return arbiter_.load(std::memory_order_acquire); }
+  bool arbitrates_all() const { return arbitrates_all_.load(std::memory_order_acquire); }
+  // Whether any keyspace is kept, and whether any has a keeper.
+  bool keeps() const { return keeps_.load(std::memory_order_acquire); }
+  bool has_keepers() const { return has_keepers_.load(std::memory_order_acquire); }
+  // While it lives, no keyspace goes away and no keeper changes. Not to be held during I/O, nor twice.
+  WriteGate::Pass pass_gate() { return WriteGate::Pass(gate_); }
+  // The keyspace with this id, inside a WriteGate pass; null if there is none.
+  Tree* tree_of(format::KeyspaceId id) const { return tree_table_.load(std::memory_order_acquire)->find(id); }
   // Waits until every write that is inside the gate has left it: what they wrote is in the memtables, and those who
   // come after see what the caller did before.
   void drain_writers() { const WriteGate::Closure closed(gate_); }
@@ -112,6 +121,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status wait_for_flushes(Sequence through);
   Status compact_range(const Keyspace& keyspace, const KeyRange& range, const CompactOptions& options);
   Status wait_for_background_work();
+  Result<RecordCount> count(const Keyspace& keyspace);
   Result<std::uint64_t> approximate_size(const Keyspace& keyspace, const KeyRange& range);
   Result<CheckReport> check(const CheckOptions& options);
   Statistics stats();
@@ -184,9 +194,13 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // --- write.cc
   Status write_one(const Keyspace& keyspace, format::EntryType type, std::string_view key, std::string_view value,
                    Durability durability);
-  template <class Prepare, class Withdraw, class Apply>
-  Result<Sequence> commit(std::string_view payload, std::uint32_t operations, Durability durability,
-                          const Prepare& prepare, const Withdraw& withdraw, const Apply& apply, Admission* admission);
+  class BatchTarget;
+  template <class Target>
+  Result<Sequence> commit(std::string_view payload, std::uint32_t operations, Durability durability, Target& target,
+                          Admission* admission);
+  template <class Target>
+  Result<wal::WriteAheadLog::Ticket> log_and_apply(std::string_view payload, std::uint32_t operations, bool sync,
+                                                   Target& target, Tree*& fullest);
   Status hold_back(std::uint64_t bytes);  // back-pressure
   void publish(Sequence sequence);
   void fail_writes(const Error& error);
@@ -280,6 +294,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   WriteGate gate_;
   std::unique_ptr<WriteArbiter> arbiter_owned_;  // written inside the closed gate
   std::atomic<WriteArbiter*> arbiter_{nullptr};
+  std::atomic<bool> arbitrates_all_{false};
+  std::atomic<bool> keeps_{false}, has_keepers_{false};
   std::unique_ptr<wal::WriteAheadLog> wal_;
 
   mutable base::Mutex keyspaces_mutex_{base::LockRank::kKeyspaces};

@@ -115,6 +115,7 @@ Result<Keyspace> Engine::add_tree(std::string_view name, const KeyspaceOptions& 
                                   std::make_shared<manifest::Version>(), wal_->last_reserved());
     LIGHTNING_TRY(record(edit));
   }
+  if (tree->kept()) keeps_.store(true, std::memory_order_release);
   trees_.emplace(std::string(name), tree);
   publish_tree_table();
   return Keyspace(std::move(tree));

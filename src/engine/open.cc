@@ -240,6 +240,8 @@ Status Engine::open_tables() {
     LIGHTNING_TRY(version->validate());
     auto tree = std::make_shared<Tree>(id, keyspace.name, keyspace.options, epochs_, budget_, std::move(version),
                                        keyspace.flushed);
+    if (tree->counted()) tree->add_records(keyspace.records);
+    if (tree->kept()) keeps_.store(true, std::memory_order_release);
     base::MutexLock lock(keyspaces_mutex_);
     if (id == 0) default_tree_ = tree;
     trees_.emplace(keyspace.name, std::move(tree));
@@ -283,6 +285,7 @@ Status Engine::replay_log() {
       memtable::MemTable& memtable = tree->active();
       LIGHTNING_TRY(memtable.reserve(1, operation.key.size() + operation.value.size()));
       memtable.add({operation.key, sequence, operation.type, operation.value});
+      if (tree->counted()) tree->add_records(operation.count_change());
       if (access_ == Access::kReadWrite && memtable.memory_bytes() >= memtable_limit()) {
         LIGHTNING_TRY(flush_replayed(*tree, sequence));
       }
@@ -370,6 +373,7 @@ Status Engine::flush_replayed(Tree& tree, Sequence last) {
     flushed = std::max(flushed, meta.largest_sequence);
   }
   edit.flushed.push_back({tree.id, flushed});
+  if (tree.counted()) edit.counts.push_back({tree.id, tree.records()});
   {
     base::MutexLock lock(manifest_mutex_);
     LIGHTNING_TRY(state_.apply(edit));

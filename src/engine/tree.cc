@@ -4,7 +4,12 @@ namespace lightning::engine {
 
 Tree::Tree(format::KeyspaceId keyspace_id, std::string keyspace_name, const KeyspaceOptions& keyspace_options,
            base::EpochDomain& epochs, base::MemoryBudget& budget, manifest::VersionPtr version, Sequence after)
-    : id(keyspace_id), name(std::move(keyspace_name)), options(keyspace_options), epochs_(epochs), budget_(budget) {
+    : id(keyspace_id),
+      name(std::move(keyspace_name)),
+      options(keyspace_options),
+      epochs_(epochs),
+      budget_(budget),
+      kept_(keyspace_options.counted) {
   base::MutexLock lock(mutex_);
   publish(new ReadView({std::make_shared<memtable::MemTable>(budget_), after}, {}, std::move(version)));
 }
@@ -28,7 +33,7 @@ bool Tree::seal(wal::LogPosition end) {
   if (current.active.table->empty()) return false;
   std::vector<MemTableSpan> sealed;
   sealed.reserve(current.sealed.size() + 1);
-  sealed.push_back({current.active.table, current.active.after, end.last_sequence, end.chain});
+  sealed.push_back({current.active.table, current.active.after, end.last_sequence, end.chain, records()});
   sealed.insert(sealed.end(), current.sealed.begin(), current.sealed.end());
   publish(new ReadView({std::make_shared<memtable::MemTable>(budget_), end.last_sequence}, std::move(sealed),
                        current.version));
@@ -42,6 +47,18 @@ void Tree::install(manifest::VersionPtr version, Sequence flushed_through) {
   for (const MemTableSpan& span : current.sealed)
     if (span.last > flushed_through) sealed.push_back(span);
   publish(new ReadView(current.active, std::move(sealed), std::move(version)));
+}
+
+void Tree::set_keeper(std::shared_ptr<const Keeper> keeper) {
+  base::MutexLock lock(mutex_);
+  keeper_ = std::move(keeper);
+  keeper_now_.store(keeper_.get(), std::memory_order_release);
+  kept_.store(counted() || keeper_ != nullptr, std::memory_order_release);
+}
+
+std::shared_ptr<const Keeper> Tree::keeper() const {
+  base::MutexLock lock(mutex_);
+  return keeper_;
 }
 
 void Tree::publish(const ReadView* next) {

@@ -8,6 +8,7 @@
 
 #include "base/epoch.h"
 #include "base/sync.h"
+#include "engine/keeper.h"
 #include "format/ids.h"
 #include "lightning/keyspace_options.h"
 #include "lightning/types.h"
@@ -23,6 +24,7 @@ struct MemTableSpan {
   Sequence after = 0;
   Sequence last = format::kSequenceMax;  // set when it is sealed
   std::uint64_t chain = 0;               // of the log behind `last`, likewise
+  std::uint64_t records = 0;             // of a counted keyspace at `last`, likewise
   wal::LogPosition end() const { return {last, chain}; }
 };
 
@@ -50,7 +52,7 @@ struct Unpin {
 };
 using PinnedView = std::unique_ptr<const ReadView, Unpin>;
 
-class Tree {
+class Tree : public std::enable_shared_from_this<Tree> {
  public:
   Tree(format::KeyspaceId id, std::string name, const KeyspaceOptions& options, base::EpochDomain& epochs,
        base::MemoryBudget& budget, manifest::VersionPtr version, Sequence after);
@@ -68,6 +70,22 @@ class Tree {
   bool seal(wal::LogPosition end);
   // Replaces version and drops the sealed memtables that end at or before `flushed_through`.
   void install(manifest::VersionPtr version, Sequence flushed_through);
+
+  // --- what is kept in step with the records -----------------------------------------------------------------------
+  // Whether writes must look at what they replace: the keyspace is counted, or has a keeper. Decided inside the write
+  // gate.
+  bool kept() const { return kept_.load(std::memory_order_acquire); }
+  bool counted() const { return options.counted; }
+  // The write gate is closed, or nobody writes yet. Null: none.
+  void set_keeper(std::shared_ptr<const Keeper> keeper);
+  std::shared_ptr<const Keeper> keeper() const;
+  // Inside a WriteGate pass, to see whether it is still the same.
+  const Keeper* keeper_now() const { return keeper_now_.load(std::memory_order_acquire); }
+  // Records that writes have left, those that are still on their way to be visible among them. Exact at any moment:
+  // one number, that each write changes once.
+  std::uint64_t records() const { return records_.load(std::memory_order_acquire); }
+  // Inside a WriteGate pass, or in recovery: by how much a write changes the count, modulo 2^64.
+  void add_records(std::uint64_t change) { records_.fetch_add(change, std::memory_order_release); }
 
   // Lets go of memtables and tables, for a handle that outlives its database. No call may be running.
   void shut();
@@ -88,6 +106,10 @@ class Tree {
   mutable base::Mutex mutex_{base::LockRank::kTreeView};  // one change at a time
   std::atomic<const ReadView*> view_{nullptr};
   std::atomic<memtable::MemTable*> active_{nullptr};
+  std::atomic<bool> kept_{false};
+  std::atomic<const Keeper*> keeper_now_{nullptr};
+  std::shared_ptr<const Keeper> keeper_ LIGHTNING_GUARDED_BY(mutex_);
+  alignas(64) std::atomic<std::uint64_t> records_{0};
 };
 
 }  // namespace lightning::engine

@@ -64,19 +64,128 @@ Status Engine::check_writable() {
   return {};
 }
 
+// The memtables that a batch goes to: memory is reserved in each before anything is logged.
+class Engine::BatchTarget {
+ public:
+  // `operations`: that many count as the user's.
+  BatchTarget(const Engine& engine, std::string_view batch, std::uint32_t operations)
+      : engine_(engine), batch_(batch), operations_(operations) {}
+
+  // Whether the batch writes to a keyspace whose count or indexes must be kept in step.
+  bool kept() const {
+    if (!engine_.keeps()) [[likely]]
+      return false;
+    const TreeTable& trees = *engine_.tree_table_.load(std::memory_order_acquire);
+    for (format::BatchReader reader(batch_, format::BatchReader::Source::kCaller); reader.next();)
+      if (const Tree* tree = trees.find(reader.operation().keyspace); tree != nullptr && tree->kept()) return true;
+    return false;
+  }
+
+  // Checks each operation, then reserves memory per tree: batches mostly write to one or two.
+  Status prepare() {
+    const TreeTable& trees = *engine_.tree_table_.load(std::memory_order_acquire);
+    format::BatchReader reader(batch_, format::BatchReader::Source::kCaller);  // checks sizes, too
+    while (reader.next()) {
+      const format::Operation& operation = reader.operation();
+      Tree* tree = trees.find(operation.keyspace);
+      if (tree == nullptr && operation.keyspace == format::kNoKeyspace)
+        return Error(ErrorCode::kInvalidArgument, "the batch writes to an empty keyspace handle");
+      if (tree == nullptr)
+        return Error(ErrorCode::kKeyspaceNotFound,
+                     "the batch writes to keyspace " + std::to_string(operation.keyspace) + ", which does not exist");
+      if (first_ == nullptr) first_ = tree;
+      Need& need = need_of(tree);
+      need.entries += 1;
+      need.bytes += operation.key.size() + operation.value.size();
+    }
+    LIGHTNING_TRY(reader.status());
+    Status reserved = first_ != nullptr ? one_.reserve(*first_) : Status{};
+    for (auto& [tree, need] : others_)
+      if (reserved) reserved = need.reserve(*tree);
+    if (!reserved) withdraw();
+    return reserved;
+  }
+  void withdraw() {
+    if (first_ != nullptr) one_.withdraw(*first_);
+    for (auto& [tree, need] : others_) need.withdraw(*tree);
+  }
+  Tree* apply(Sequence sequence) {
+    Tree* full = nullptr;
+    std::uint32_t place = 0;
+    for (format::BatchReader reader(batch_); reader.next(); ++sequence, ++place) {
+      const format::Operation& operation = reader.operation();
+      Tree* tree = engine_.tree_of(operation.keyspace);
+      tree->active().add({operation.key, sequence, operation.type, operation.value});
+      if (tree->active().memory_bytes() >= engine_.memtable_limit()) full = tree;
+      if (operation.changes_count) need_of(tree).records += operation.count_change();
+      if (place >= operations_) continue;
+      user_bytes_ += operation.key.size() + operation.value.size();
+      puts_ += operation.type == format::EntryType::kPut ? 1 : 0;
+    }
+    // All at once: whoever counts meanwhile sees the batch or does not.
+    if (first_ != nullptr && one_.records != 0) first_->add_records(one_.records);
+    for (auto& [tree, need] : others_)
+      if (need.records != 0) tree->add_records(need.records);
+    return full;
+  }
+  // The user's operations went with others, in `together`.
+  void went_in(const BatchTarget& together) {
+    user_bytes_ = together.user_bytes_;
+    puts_ = together.puts_;
+  }
+  std::uint64_t user_bytes() const { return user_bytes_; }
+  std::uint64_t user_puts() const { return puts_; }
+
+ private:
+  struct Need {
+    std::uint64_t entries = 0, bytes = 0, records = 0;
+    bool reserved = false;
+    Status reserve(const Tree& tree) {
+      LIGHTNING_TRY(tree.active().reserve(entries, bytes));
+      reserved = true;
+      return {};
+    }
+    void withdraw(const Tree& tree) const {
+      if (reserved) tree.active().withdraw(entries, bytes);
+    }
+  };
+  Need& need_of(Tree* tree) { return tree == first_ ? one_ : others_[tree]; }
+
+  const Engine& engine_;
+  const std::string_view batch_;
+  const std::uint32_t operations_;
+  Tree* first_ = nullptr;
+  Need one_;
+  std::map<Tree*, Need> others_;
+  std::uint64_t user_bytes_ = 0, puts_ = 0;
+};
+
+// Inside the gate: from here on only the disk can fail.
+template <class Target>
+Result<wal::WriteAheadLog::Ticket> Engine::log_and_apply(std::string_view payload, std::uint32_t operations, bool sync,
+                                                         Target& target, Tree*& fullest) {
+  LIGHTNING_TRY(target.prepare());  // memory for the entries: after the log is written nothing may fail
+  auto reserved = wal_->reserve({payload, operations, sync});
+  if (!reserved) [[unlikely]] {
+    target.withdraw();  // or the memory of writes that fail, again and again, would add up
+    return reserved;
+  }
+  wal_->copy(*reserved, payload);
+  fullest = target.apply(reserved->first_sequence);
+  wal_->complete(*reserved);
+  return reserved;
+}
+
 // Who came through the gate before transactions existed and met them inside goes back, to come with an admission.
-template <class Prepare, class Withdraw, class Apply>
+template <class Target>
 Result<Sequence> Engine::commit(std::string_view payload, std::uint32_t operations, Durability durability,
-                                const Prepare& prepare, const Withdraw& withdraw, const Apply& apply,
-                                Admission* admission) {
+                                Target& target, Admission* admission) {
   const auto arbitrated = [&]() -> Result<Sequence> {
-    auto again = [&](Admission& given) {
-      return commit(payload, operations, durability, prepare, withdraw, apply, &given);
-    };
+    auto again = [&](Admission& given) { return commit(payload, operations, durability, target, &given); };
     PlainWriteOf<decltype(again)> write(payload, again);
     return arbiter()->arbitrate(write);
   };
-  if (admission == nullptr && arbiter_.load(std::memory_order_relaxed) != nullptr) return arbitrated();
+  if (admission == nullptr && arbitrates_all_.load(std::memory_order_relaxed)) return arbitrated();
 
   if (closed_.load(std::memory_order_relaxed) || access_ == Access::kReadOnly ||
       writes_stopped_.load(std::memory_order_relaxed)) [[unlikely]]
@@ -93,32 +202,28 @@ Result<Sequence> Engine::commit(std::string_view payload, std::uint32_t operatio
   for (bool done = false; !done;) {
     {
       const WriteGate::Pass pass(gate_);
+      std::optional<Admission::Amended> amended;
       if (admission != nullptr) {
         LIGHTNING_ASSIGN(const Admission::Answer answer, admission->enter());
         done = answer == Admission::Answer::kGo;
+        if (done) amended = admission->amended();
       } else {
-        done = arbiter_.load(std::memory_order_relaxed) == nullptr;
+        done = !arbitrates_all_.load(std::memory_order_relaxed) && !target.kept();
       }
       if (done) [[likely]] {
-        const auto settle = [&](Sequence first, Sequence last) {
-          if (admission != nullptr) admission->leave(first, last);
-        };
-        // Memory for the entries: after the log is written nothing may fail.
-        if (auto prepared = prepare(); !prepared) [[unlikely]] {
-          settle(0, 0);
-          return std::move(prepared).error();
-        }
-        auto reserved = wal_->reserve({payload, operations, sync});
-        if (!reserved) [[unlikely]] {
-          withdraw();  // or the memory of writes that fail, again and again, would add up
-          settle(0, 0);
-          return std::move(reserved).error();
-        }
-        ticket = std::move(*reserved);
-        wal_->copy(ticket, payload);
-        fullest = apply(ticket.first_sequence);
-        wal_->complete(ticket);
-        settle(ticket.first_sequence, ticket.last_sequence);
+        Result<wal::WriteAheadLog::Ticket> logged = [&] {
+          if (!amended) [[likely]]
+            return log_and_apply(payload, operations, sync, target, fullest);
+          BatchTarget together(*this, amended->batch, operations);
+          auto all = log_and_apply(amended->batch, amended->operations, sync, together, fullest);
+          target.went_in(together);
+          return all;
+        }();
+        if (admission != nullptr)
+          logged ? admission->leave(logged->first_sequence, logged->last_sequence) : admission->leave(0, 0);
+        if (!logged) [[unlikely]]
+          return std::move(logged).error();
+        ticket = std::move(*logged);
       }
     }
     if (done) break;
@@ -155,30 +260,39 @@ Status Engine::write_one(const Keyspace& keyspace, format::EntryType type, std::
   const std::uint64_t start = begin_timing();
 
   const EncodedOperation encoded({type, tree->id, key, value});
-  const auto prepare = [&]() -> Status {
-    if (tree->dropped.load(std::memory_order_acquire)) [[unlikely]]
-      return tree_of(keyspace).error();
-    return tree->active().reserve(1, key.size() + value.size());
-  };
-  const auto withdraw = [&] { tree->active().withdraw(1, key.size() + value.size()); };
-  const auto apply = [&](Sequence sequence) -> Tree* {
-    memtable::MemTable& memtable = tree->active();
-    memtable.add({key, sequence, type, value});
-    return memtable.memory_bytes() >= memtable_limit() ? tree : nullptr;
-  };
-  LIGHTNING_TRY(commit(encoded.bytes(), 1, durability, prepare, withdraw, apply, nullptr));
+  struct Target {
+    Engine& engine;
+    const Keyspace& keyspace;
+    Tree* tree;
+    const format::Entry entry;
+    bool kept() const { return tree->kept(); }
+    Status prepare() {
+      if (tree->dropped.load(std::memory_order_acquire)) [[unlikely]]
+        return engine.tree_of(keyspace).error();
+      return tree->active().reserve(1, entry.key.size() + entry.value.size());
+    }
+    void went_in(const BatchTarget&) {}
+    void withdraw() { tree->active().withdraw(1, entry.key.size() + entry.value.size()); }
+    Tree* apply(Sequence sequence) {
+      memtable::MemTable& memtable = tree->active();
+      memtable.add({entry.key, sequence, entry.type, entry.value});
+      return memtable.memory_bytes() >= engine.memtable_limit() ? tree : nullptr;
+    }
+  } target{*this, keyspace, tree, {key, 0, type, value}};
+  LIGHTNING_TRY(commit(encoded.bytes(), 1, durability, target, nullptr));
   counters_.add(type == format::EntryType::kPut ? Counter::kPuts : Counter::kErases);
   counters_.add(Counter::kUserBytesWritten, key.size() + value.size());
   if (start != 0) latencies_.put.record(env_.clock.monotonic_ns() - start);
   return {};
 }
 
-WriteArbiter& Engine::set_arbiter(std::unique_ptr<WriteArbiter> arbiter) {
+WriteArbiter& Engine::set_arbiter(std::unique_ptr<WriteArbiter> arbiter, Arbitrated which) {
   const WriteGate::Closure closed(gate_);
   if (!arbiter_owned_) {
     arbiter_owned_ = std::move(arbiter);
     arbiter_.store(arbiter_owned_.get(), std::memory_order_release);
   }
+  if (which == Arbitrated::kAll) arbitrates_all_.store(true, std::memory_order_release);
   return *arbiter_owned_;
 }
 
@@ -192,69 +306,12 @@ Result<Sequence> Engine::write(std::string_view batch, std::uint32_t operations,
     return visible();
   }
   const std::uint64_t start = begin_timing();
-  std::uint64_t user_bytes = 0, puts = 0;
-
-  // Checks each operation, then reserves memory per tree: batches mostly write to one or two.
-  struct Need {
-    std::uint64_t entries = 0, bytes = 0;
-    bool reserved = false;
-    Status reserve(const Tree& tree) {
-      LIGHTNING_TRY(tree.active().reserve(entries, bytes));
-      reserved = true;
-      return {};
-    }
-    void withdraw(const Tree& tree) const {
-      if (reserved) tree.active().withdraw(entries, bytes);
-    }
-  };
-  Tree* first = nullptr;
-  Need one;
-  std::map<Tree*, Need> others;
-  const auto withdraw = [&] {
-    if (first != nullptr) one.withdraw(*first);
-    for (const auto& [tree, need] : others) need.withdraw(*tree);
-  };
-  const auto prepare = [&]() -> Status {
-    const TreeTable& trees = *tree_table_.load(std::memory_order_acquire);
-    format::BatchReader reader(batch, format::BatchReader::Source::kCaller);  // checks sizes, too
-    while (reader.next()) {
-      const format::Operation& operation = reader.operation();
-      Tree* tree = trees.find(operation.keyspace);
-      if (tree == nullptr && operation.keyspace == format::kNoKeyspace)
-        return Error(ErrorCode::kInvalidArgument, "the batch writes to an empty keyspace handle");
-      if (tree == nullptr)
-        return Error(ErrorCode::kKeyspaceNotFound,
-                     "the batch writes to keyspace " + std::to_string(operation.keyspace) + ", which does not exist");
-      if (first == nullptr) first = tree;
-      Need& need = tree == first ? one : others[tree];
-      need.entries += 1;
-      need.bytes += operation.key.size() + operation.value.size();
-    }
-    LIGHTNING_TRY(reader.status());
-    Status reserved = first != nullptr ? one.reserve(*first) : Status{};
-    for (auto& [tree, need] : others)
-      if (reserved) reserved = need.reserve(*tree);
-    if (!reserved) withdraw();
-    return reserved;
-  };
-  const auto apply = [&](Sequence sequence) -> Tree* {
-    const TreeTable& trees = *tree_table_.load(std::memory_order_acquire);
-    Tree* full = nullptr;
-    for (format::BatchReader reader(batch); reader.next(); ++sequence) {
-      const format::Operation& operation = reader.operation();
-      Tree* tree = trees.find(operation.keyspace);
-      tree->active().add({operation.key, sequence, operation.type, operation.value});
-      if (tree->active().memory_bytes() >= memtable_limit()) full = tree;
-      user_bytes += operation.key.size() + operation.value.size();
-      puts += operation.type == format::EntryType::kPut ? 1 : 0;
-    }
-    return full;
-  };
-  LIGHTNING_ASSIGN(const Sequence last, commit(batch, operations, durability, prepare, withdraw, apply, admission));
+  BatchTarget target(*this, batch, operations);
+  LIGHTNING_ASSIGN(const Sequence last, commit(batch, operations, durability, target, admission));
   counters_.add(Counter::kBatches);
-  counters_.add(Counter::kPuts, puts);
-  counters_.add(Counter::kErases, operations - puts);
-  counters_.add(Counter::kUserBytesWritten, user_bytes);
+  counters_.add(Counter::kPuts, target.user_puts());
+  counters_.add(Counter::kErases, operations - target.user_puts());
+  counters_.add(Counter::kUserBytesWritten, target.user_bytes());
   if (start != 0) latencies_.write.record(env_.clock.monotonic_ns() - start);
   return last;
 }

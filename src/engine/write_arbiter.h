@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "lightning/result.h"
@@ -22,6 +23,13 @@ class Admission {
   // the gate, calls wait(), and comes again. An error ends it. Must not wait for anyone who may wait for the gate.
   enum class Answer : std::uint8_t { kGo, kWait };
   virtual Result<Answer> enter() = 0;
+  // After kGo: the batch as it goes into the log, if something was added to it: the operations that were given, in
+  // their order, and behind them what keeps counts and indexes in step. Good until leave().
+  struct Amended {
+    std::string_view batch;
+    std::uint32_t operations = 0;
+  };
+  virtual std::optional<Amended> amended() const { return std::nullopt; }
   // Still inside the gate: the entries are in the memtables, with sequences first .. last; 0 .. 0: nothing was logged.
   virtual void leave(Sequence first, Sequence last) = 0;
   virtual Status wait() = 0;

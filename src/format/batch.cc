@@ -11,10 +11,12 @@ void append_operation(std::string& to, const Operation& operation) {
 }
 
 BatchReader::Fault BatchReader::read() {
-  const auto type = static_cast<std::uint8_t>(rest_.front());
+  const auto first = static_cast<std::uint8_t>(rest_.front());
+  const auto type = static_cast<std::uint8_t>(first & ~kChangesCount);
   if (!is_known(static_cast<EntryType>(type)))
     return type <= static_cast<std::uint8_t>(EntryType::kBlobReference) ? Fault::kReservedType : Fault::kUnknownType;
   operation_.type = static_cast<EntryType>(type);
+  operation_.changes_count = type != first;
   std::string_view rest = rest_.substr(1);
   std::uint64_t keyspace = 0, size = 0;
   if (!base::get_varint(rest, keyspace)) return Fault::kTruncated;

@@ -18,7 +18,14 @@ struct Operation {
   KeyspaceId keyspace = 0;
   std::string_view key;
   std::string_view value;  // empty for kErase
+  // In a counted keyspace: the write changes how many records there are, an erase by -1, all else by +1.
+  bool changes_count = false;
+  // Modulo 2^64.
+  std::uint64_t count_change() const { return !changes_count ? 0 : type == EntryType::kErase ? ~std::uint64_t{0} : 1; }
 };
+
+// Added to the type of an operation that changes the count.
+inline constexpr std::uint8_t kChangesCount = 0x80;
 
 // Whether operations of this type carry a value.
 inline constexpr bool has_value(EntryType type) { return type != EntryType::kErase; }
@@ -33,7 +40,7 @@ inline std::size_t operation_bytes(const Operation& operation) {
 
 // Writes operation_bytes(operation) bytes at `to` and returns their end. For a single operation on the stack.
 inline char* put_operation(char* to, const Operation& operation) {
-  *to++ = static_cast<char>(operation.type);
+  *to++ = static_cast<char>(static_cast<std::uint8_t>(operation.type) | (operation.changes_count ? kChangesCount : 0u));
   to = base::put_varint(to, operation.keyspace);
   to = base::put_varint(to, operation.key.size());
   to = static_cast<char*>(std::memcpy(to, operation.key.data(), operation.key.size())) + operation.key.size();

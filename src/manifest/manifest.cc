@@ -305,6 +305,11 @@ Status State::apply(const VersionEdit& edit) {
     if (keyspace == keyspaces.end()) return contradiction("marks an unknown keyspace as flushed");
     keyspace->second.flushed = std::max(keyspace->second.flushed, mark.sequence);
   }
+  for (const auto& count : edit.counts) {
+    const auto keyspace = keyspaces.find(count.keyspace);
+    if (keyspace == keyspaces.end()) return contradiction("counts the records of an unknown keyspace");
+    keyspace->second.records = count.records;
+  }
   for (const format::KeyspaceId id : edit.drop_keyspaces)
     if (keyspaces.erase(id) == 0) return contradiction("drops an unknown keyspace");
   return {};
@@ -321,6 +326,7 @@ VersionEdit State::snapshot() const {
   for (const auto& [id, keyspace] : keyspaces) {
     edit.add_keyspaces.push_back({id, keyspace.name, keyspace.options});
     edit.flushed.push_back({id, keyspace.flushed});
+    if (keyspace.records != 0) edit.counts.push_back({id, keyspace.records});
     for (std::uint32_t level = 0; level < kLevels; ++level)
       for (const auto& meta : keyspace.levels[level]) edit.add_tables.push_back({id, level, meta});
     for (const auto& [number, file] : keyspace.blobs) {

@@ -23,6 +23,7 @@ enum Field : std::uint64_t {
   kAddBlobFile = 20,
   kDropBlobFile = 21,
   kBlobGarbage = 22,
+  kCount = 30,
 };
 constexpr std::uint64_t kFirstOptionalField = 128;
 
@@ -178,6 +179,12 @@ std::string VersionEdit::encode() const {
     base::append_varint(body, mark.sequence);
     append_field(to, kFlushed, body);
   }
+  for (const Count& count : counts) {
+    std::string body;
+    base::append_varint(body, count.keyspace);
+    base::append_varint(body, count.records);
+    append_field(to, kCount, body);
+  }
   return to;
 }
 
@@ -271,6 +278,13 @@ Result<VersionEdit> VersionEdit::decode(std::string_view bytes) {
         if (!get_number32(body, mark.keyspace) || !base::get_varint(body, mark.sequence) || !body.empty())
           return malformed("flush mark");
         edit.flushed.push_back(mark);
+        break;
+      }
+      case kCount: {
+        Count count;
+        if (!get_number32(body, count.keyspace) || !base::get_varint(body, count.records) || !body.empty())
+          return malformed("count");
+        edit.counts.push_back(count);
         break;
       }
       default:

@@ -54,6 +54,11 @@ struct VersionEdit {
     Sequence sequence = 0;
   };
 
+  struct Count {  // records of a counted keyspace, at its mark of what is flushed
+    format::KeyspaceId keyspace = 0;
+    std::uint64_t records = 0;
+  };
+
   std::vector<AddKeyspace> add_keyspaces = {};
   std::vector<format::KeyspaceId> drop_keyspaces = {};
   std::vector<AddTable> add_tables = {};
@@ -62,6 +67,7 @@ struct VersionEdit {
   std::vector<DropBlobFile> drop_blobs = {};   // before any is added
   std::vector<BlobGarbage> blob_garbage = {};  // after; on top of what there was
   std::vector<Flushed> flushed = {};
+  std::vector<Count> counts = {};
   std::optional<format::FileNumber> next_file = {};
   std::optional<format::KeyspaceId> next_keyspace = {};
   std::optional<Sequence> durable = {};    // the log was durable up to here when this was written

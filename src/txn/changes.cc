@@ -17,32 +17,41 @@ using engine::ReadView;
 
 enum class Seen : std::uint8_t { kNothing, kOlder, kNewer, kMiss };
 
+// What look() found out; `value` is copied if asked for.
+struct Newest {
+  NewestVersion version;
+  std::string* value = nullptr;
+  void found(Sequence sequence, format::EntryType type, std::string_view bytes) {
+    version = {sequence, type};
+    if (value != nullptr) value->assign(bytes);
+  }
+};
+
 // Looks at one table, without I/O if `may_read` is false.
 Result<Seen> look(const manifest::TableHandle& table, std::string_view key, std::uint64_t hash, Sequence after,
-                  bool may_read, Sequence& newest) {
+                  bool may_read, Newest& newest) {
   if (table.meta().largest_sequence <= after) return Seen::kNothing;
   sstable::TableLookup lookup;
   if (may_read) {
     LIGHTNING_ASSIGN(const bool found, table.table->find(key, hash, format::kSequenceMax, {}, lookup));
     if (!found) return Seen::kNothing;
-    if (lookup.pinned) cache::BlockCache::release(lookup.block);
   } else {
     const auto answer = table.table->find_cached(key, hash, format::kSequenceMax, lookup);
     if (answer == sstable::Table::Cached::kMiss) return Seen::kMiss;
     if (answer == sstable::Table::Cached::kAbsent) return Seen::kNothing;
-    if (lookup.pinned) cache::BlockCache::release(lookup.block);
   }
-  newest = lookup.sequence;
+  newest.found(lookup.sequence, lookup.type, lookup.value);
+  if (lookup.pinned) cache::BlockCache::release(lookup.block);
   return lookup.sequence > after ? Seen::kNewer : Seen::kOlder;
 }
 
 // Sources come newest first: the first that has the key has its newest write.
 Result<Seen> look(const ReadView& view, std::string_view key, std::uint64_t hash, Sequence after, bool may_read,
-                  Sequence& newest) {
+                  Newest& newest) {
   const auto in_memory = [&](const MemTableSpan& span) {
     const auto entry = span.table->get(key, format::kSequenceMax);
     if (!entry) return Seen::kNothing;
-    newest = entry->sequence;
+    newest.found(entry->sequence, entry->type, entry->value);
     return entry->sequence > after ? Seen::kNewer : Seen::kOlder;
   };
   if (const Seen seen = in_memory(view.active); seen != Seen::kNothing) return seen;
@@ -70,18 +79,35 @@ Result<Seen> look(const ReadView& view, std::string_view key, std::uint64_t hash
 }  // namespace
 
 Result<Sequence> newer_write(const engine::Tree& tree, std::string_view key, std::uint64_t hash, Sequence after) {
-  Sequence newest = 0;
+  Newest newest;
   engine::PinnedView pinned;
   {
     base::EpochDomain::Guard guard(const_cast<base::EpochDomain&>(tree.epochs()));
     const ReadView& view = tree.view();
     LIGHTNING_ASSIGN(const Seen seen, look(view, key, hash, after, false, newest));
-    if (seen != Seen::kMiss) return seen == Seen::kNewer ? newest : 0;
+    if (seen != Seen::kMiss) return seen == Seen::kNewer ? newest.version.sequence : 0;
     view.pin();
     pinned.reset(&view);
   }
   LIGHTNING_ASSIGN(const Seen seen, look(*pinned, key, hash, after, true, newest));
-  return seen == Seen::kNewer ? newest : 0;
+  return seen == Seen::kNewer ? newest.version.sequence : 0;
+}
+
+std::optional<NewestVersion> newest_in_memory(const engine::Tree& tree, std::string_view key, std::uint64_t hash,
+                                              std::string* value) {
+  Newest newest{{}, value};
+  base::EpochDomain::Guard guard(const_cast<base::EpochDomain&>(tree.epochs()));
+  const Result<Seen> seen = look(tree.view(), key, hash, 0, false, newest);
+  if (!seen || *seen == Seen::kMiss) return std::nullopt;  // who reads it from disk meets the error again
+  return newest.version;
+}
+
+Result<NewestVersion> newest_version(const engine::Tree& tree, std::string_view key, std::uint64_t hash,
+                                     std::string* value) {
+  if (const auto newest = newest_in_memory(tree, key, hash, value)) return *newest;
+  Newest newest{{}, value};
+  LIGHTNING_TRY(look(*tree.pin_view(), key, hash, 0, true, newest));
+  return newest.version;
 }
 
 bool all_newer_in_one_memtable(const engine::Tree& tree, Sequence after) {

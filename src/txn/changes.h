@@ -23,6 +23,20 @@ namespace lightning::txn {
 // Reads blocks if they are not in memory; not inside an epoch guard.
 Result<Sequence> newer_write(const engine::Tree& tree, std::string_view key, std::uint64_t hash, Sequence after);
 
+// The newest version of a key, applied and perhaps not yet visible.
+struct NewestVersion {
+  Sequence sequence = 0;  // 0: there is none
+  format::EntryType type = format::EntryType::kErase;
+  // Whether there is a record. (Where this is asked, in kept keyspaces, no range is ever erased as a range.)
+  bool record() const { return type != format::EntryType::kErase; }
+};
+// Without I/O: none if a block must be read. `value`, if not null and there is a record, gets the version's bytes.
+std::optional<NewestVersion> newest_in_memory(const engine::Tree& tree, std::string_view key, std::uint64_t hash,
+                                              std::string* value = nullptr);
+// Not inside an epoch guard.
+Result<NewestVersion> newest_version(const engine::Tree& tree, std::string_view key, std::uint64_t hash,
+                                     std::string* value = nullptr);
+
 // Whether newer_write() surely needs no disk.
 bool all_newer_in_one_memtable(const engine::Tree& tree, Sequence after);
 

@@ -12,8 +12,11 @@ namespace lightning::txn {
 
 // --- transactions ---------------------------------------------------------------------------------------------------
 
-CommitAdmission::CommitAdmission(Core& core)
-    : core_(core), coordinator_(core.coordinator_), latches_(core.coordinator_.latches()) {}
+CommitAdmission::CommitAdmission(Core& core, std::string_view batch)
+    : core_(core),
+      coordinator_(core.coordinator_),
+      amendment_(core.engine(), batch),
+      latches_(core.coordinator_.latches()) {}
 
 CommitAdmission::~CommitAdmission() { withdraw(); }
 
@@ -30,6 +33,7 @@ void CommitAdmission::withdraw() {
 // What takes time is done here, before the gate: ranges, and whatever needs the disk. What it reads is in memory when
 // the keys are checked again inside.
 Status CommitAdmission::prepare() {
+  LIGHTNING_TRY(amendment_.prepare());
   if (base::planted(base::PlantedBug::kSkipValidation)) return {};
   LIGHTNING_TRY(check_ranges());
   const Sequence sees = core_.live_.sequence;
@@ -63,13 +67,16 @@ Result<engine::Admission::Answer> CommitAdmission::enter() {
       if (written.newest != nullptr) latches_.need(in_keyspace(written.hash, key.keyspace));
     if (const ReadSet::Keys* keys = core_.reads_.keys())
       for (const auto& [key, read] : *keys) latches_.need(in_keyspace(read.hash, key.keyspace));
+    amendment_.need_latches(latches_);
     collected_ = true;
   }
   latches_.take();
   const auto decide = [this]() -> Result<Answer> {
-    LIGHTNING_ASSIGN(const Answer answer, check_others());
-    if (answer == Answer::kGo && !base::planted(base::PlantedBug::kSkipValidation)) LIGHTNING_TRY(check_keys());
-    return answer;
+    if (!base::planted(base::PlantedBug::kSkipValidation)) LIGHTNING_TRY(check_keys());
+    LIGHTNING_ASSIGN(const bool settled, amendment_.settle());
+    outdated_ = !settled;
+    if (outdated_) return Answer::kWait;
+    return check_others();
   };
   Result<Answer> answer = decide();
   if (!answer || *answer == Answer::kWait) latches_.release();
@@ -79,6 +86,18 @@ Result<engine::Admission::Answer> CommitAdmission::enter() {
 // Locks and ranges of others that forbid what this one writes.
 Result<engine::Admission::Answer> CommitAdmission::check_others() {
   const bool intents = !coordinator_.intents().none();
+  const auto wait_for = [this](std::uint64_t other, std::string_view key) -> Result<Answer> {
+    if (published_ && core_.id() > other)
+      return Error(ErrorCode::kConflict, "key " + key_text(key) + " lies in a range that transaction " +
+                                             std::to_string(other) + ", which is committing, has read")
+          .in_key_range(key_text(key));
+    waits_for_ = other;
+    return Answer::kWait;
+  };
+  if (intents)
+    for (const engine::Derived& one : amendment_.derived())
+      if (const auto other = coordinator_.intents().covering(one.tree->id, one.key, core_.id()))
+        return wait_for(*other, one.record);
   if (core_.pessimistic() && !intents) return Answer::kGo;
   for (const auto& [key, written] : core_.writes_.map()) {
     if (written.newest == nullptr) continue;
@@ -91,14 +110,8 @@ Result<engine::Admission::Answer> CommitAdmission::check_others() {
             .in_key_range(key_text(key.bytes));
     }
     if (!intents) continue;
-    if (const auto other = coordinator_.intents().covering(key.keyspace, key.bytes, core_.id())) {
-      if (published_ && core_.id() > *other)
-        return Error(ErrorCode::kConflict, "key " + key_text(key.bytes) + " lies in a range that transaction " +
-                                               std::to_string(*other) + ", which is committing, has read")
-            .in_key_range(key_text(key.bytes));
-      waits_for_ = *other;
-      return Answer::kWait;
-    }
+    if (const auto other = coordinator_.intents().covering(key.keyspace, key.bytes, core_.id()))
+      return wait_for(*other, key.bytes);
   }
   return Answer::kGo;
 }
@@ -127,6 +140,11 @@ void CommitAdmission::leave(Sequence first, Sequence last) {
 }
 
 Status CommitAdmission::wait() {
+  if (std::exchange(outdated_, false)) {
+    latches_.need_none();
+    collected_ = false;
+    return amendment_.prepare();
+  }
   if (coordinator_.intents().wait_until_withdrawn(waits_for_, core_.engine().env().clock, core_.lock_timeout_))
     return {};
   return Error(ErrorCode::kConflict, "the commit of transaction " + std::to_string(waits_for_) +
@@ -157,7 +175,7 @@ Result<Sequence> Core::commit(Durability durability) {
   std::string batch;
   const std::uint32_t operations = writes_.encode(batch);
   if (base::planted(base::PlantedBug::kReleaseLocksEarly)) coordinator_.locks().release_all(owner_);
-  CommitAdmission admission(*this);
+  CommitAdmission admission(*this, batch);
   Result<Sequence> committed = engine_->write(batch, operations, durability, &admission);
   if (committed) {
     end(TransactionState::kCommitted);
@@ -173,7 +191,10 @@ Result<Sequence> Core::commit(Durability durability) {
 // --- plain writes ---------------------------------------------------------------------------------------------------
 
 PlainAdmission::PlainAdmission(Coordinator& coordinator, std::string_view batch)
-    : coordinator_(coordinator), batch_(batch), latches_(coordinator.latches()) {}
+    : coordinator_(coordinator),
+      batch_(batch),
+      amendment_(coordinator.engine(), batch),
+      latches_(coordinator.latches()) {}
 
 PlainAdmission::~PlainAdmission() {
   if (owner_) coordinator_.locks().release_all(*owner_);
@@ -185,6 +206,7 @@ Result<engine::Admission::Answer> PlainAdmission::enter() {
     // Malformed or oversized operations are refused when the engine reads the batch.
     for (BatchReader reader(batch_, BatchReader::Source::kCaller); reader.next();)
       latches_.need(in_keyspace(key_hash(reader.operation().key), reader.operation().keyspace));
+    amendment_.need_latches(latches_);
     collected_ = true;
   }
   latches_.take();
@@ -201,7 +223,19 @@ Result<engine::Admission::Answer> PlainAdmission::enter() {
       return Answer::kWait;
     }
   }
-  return Answer::kGo;
+  const Result<bool> settled = amendment_.settle();
+  outdated_ = settled && !*settled;
+  if (settled && *settled && intents)
+    if (const auto intent = derived_into_intent(self)) blocked_by_intent_ = *intent;
+  if (!settled || outdated_ || blocked_by_intent_ != 0) latches_.release();
+  if (!settled) return settled.error();
+  return outdated_ || blocked_by_intent_ != 0 ? Answer::kWait : Answer::kGo;
+}
+
+std::optional<std::uint64_t> PlainAdmission::derived_into_intent(std::uint64_t self) const {
+  for (const engine::Derived& one : amendment_.derived())
+    if (const auto intent = coordinator_.intents().covering(one.tree->id, one.key, self)) return intent;
+  return std::nullopt;
 }
 
 void PlainAdmission::leave(Sequence, Sequence) { latches_.release(); }
@@ -223,6 +257,11 @@ Status PlainAdmission::wait() {
       return Error(ErrorCode::kLockTimeout, "the commit of transaction " + std::to_string(intent) +
                                                 ", which has read a range that this writes to, takes longer than "
                                                 "lock_timeout");
+  }
+  if (std::exchange(outdated_, false)) {
+    latches_.need_none();
+    collected_ = false;
+    LIGHTNING_TRY(amendment_.prepare());
   }
   return {};
 }

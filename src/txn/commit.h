@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "engine/write_arbiter.h"
+#include "txn/amendment.h"
 #include "txn/commit_latches.h"
 #include "txn/lock_table.h"
 
@@ -20,11 +21,12 @@ class Core;
 // on still holds.
 class CommitAdmission final : public engine::Admission {
  public:
-  explicit CommitAdmission(Core& core);
+  CommitAdmission(Core& core, std::string_view batch);
   ~CommitAdmission() override;
   Status prepare() override;
   Result<Answer> enter() override;
   void leave(Sequence first, Sequence last) override;
+  std::optional<Amended> amended() const override { return amendment_.amended(); }
   Status wait() override;
   // The sequence that it met, if it ended in a conflict with a write that was already applied.
   Sequence met() const { return met_; }
@@ -38,9 +40,10 @@ class CommitAdmission final : public engine::Admission {
 
   Core& core_;
   Coordinator& coordinator_;
+  Amendment amendment_;
   CommitLatches::Held latches_;
-  bool collected_ = false, published_ = false;
-  std::uint64_t waits_for_ = 0;  // an intent
+  bool collected_ = false, published_ = false, outdated_ = false;  // outdated: the amendment
+  std::uint64_t waits_for_ = 0;                                    // an intent
   Sequence met_ = 0;
 };
 
@@ -50,17 +53,22 @@ class PlainAdmission : public engine::Admission {
  public:
   PlainAdmission(Coordinator& coordinator, std::string_view batch);
   ~PlainAdmission() override;
+  Status prepare() override { return amendment_.prepare(); }
   Result<Answer> enter() override;
   void leave(Sequence first, Sequence last) override;
+  std::optional<Amended> amended() const override { return amendment_.amended(); }
   Status wait() override;
 
  protected:
   Coordinator& coordinator_;
 
  private:
+  std::optional<std::uint64_t> derived_into_intent(std::uint64_t self) const;
+
   const std::string_view batch_;
+  Amendment amendment_;
   CommitLatches::Held latches_;
-  bool collected_ = false;
+  bool collected_ = false, outdated_ = false;  // outdated: the amendment
   std::optional<LockTable::Owner> owner_;
   std::optional<LockKey> blocked_by_lock_;
   std::uint64_t blocked_by_intent_ = 0;

@@ -36,6 +36,12 @@ class CommitLatches {
         spilled_ = true;
       }
     }
+    // Not while they are taken.
+    void need_none() {
+      few_count_ = 0;
+      if (spilled_) many_.reset();
+      spilled_ = false;
+    }
     void take() {
       if (spilled_) {
         for (std::uint32_t i = 0; i < few_count_; ++i) many_.set(few_[i]);

@@ -18,8 +18,15 @@ std::chrono::milliseconds age(std::uint64_t since_ns, std::uint64_t now_ns) {
 }  // namespace
 
 Coordinator& Coordinator::of(engine::Engine& engine) {
+  if (engine.arbitrates_all()) return static_cast<Coordinator&>(*engine.arbiter());
+  return static_cast<Coordinator&>(
+      engine.set_arbiter(std::make_unique<Coordinator>(engine), engine::Engine::Arbitrated::kAll));
+}
+
+Coordinator& Coordinator::for_kept(engine::Engine& engine) {
   if (engine::WriteArbiter* arbiter = engine.arbiter()) return static_cast<Coordinator&>(*arbiter);
-  return static_cast<Coordinator&>(engine.set_arbiter(std::make_unique<Coordinator>(engine)));
+  return static_cast<Coordinator&>(
+      engine.set_arbiter(std::make_unique<Coordinator>(engine), engine::Engine::Arbitrated::kKeptKeyspaces));
 }
 
 Coordinator::Coordinator(engine::Engine& engine)
@@ -150,6 +157,7 @@ class ConditionalAdmission final : public PlainAdmission {
       : PlainAdmission(coordinator, batch), keyspace_(keyspace), key_(key), expected_(expected) {}
 
   Status prepare() override {  // brings the key's block into memory
+    LIGHTNING_TRY(PlainAdmission::prepare());
     LIGHTNING_TRY(coordinator_.engine().get(keyspace_, key_, current_, {}));
     return {};
   }

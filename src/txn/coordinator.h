@@ -30,8 +30,10 @@ class Core;
 
 class Coordinator final : public engine::WriteArbiter {
  public:
-  // The one of `engine`; makes it at the first call.
+  // The one of `engine`; makes it at the first call. From then on it has a say in every write.
   static Coordinator& of(engine::Engine& engine);
+  // Likewise, but it has a say only in writes to kept keyspaces (engine/tree.h): for those this must have been called.
+  static Coordinator& for_kept(engine::Engine& engine);
   explicit Coordinator(engine::Engine& engine);
   ~Coordinator() override;
 

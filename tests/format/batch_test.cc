@@ -49,6 +49,21 @@ TEST(Batch, ReadsBackWhatWasAppended) {
   EXPECT_EQ(count_operations(encode(operations)).value(), 3u);
 }
 
+TEST(Batch, TellsWhatChangesTheCount) {
+  std::string encoded;
+  append_operation(encoded, {EntryType::kPut, 0, "k", "v", true});
+  append_operation(encoded, {EntryType::kErase, 0, "k", {}, true});
+  append_operation(encoded, {EntryType::kPut, 0, "k", "v"});
+  EXPECT_EQ(encoded.front(), '\x81');
+  std::uint64_t count = 100;
+  std::vector<EntryType> types;
+  for (BatchReader reader(encoded); reader.next(); types.push_back(reader.operation().type)) {
+    count += reader.operation().count_change();
+    EXPECT_EQ(count, types.empty() ? 101u : 100u);
+  }
+  EXPECT_THAT(types, testing::ElementsAre(EntryType::kPut, EntryType::kErase, EntryType::kPut));
+}
+
 TEST(Batch, IsEmptyWithoutOperations) { EXPECT_EQ(count_operations("").value(), 0u); }
 
 TEST(Batch, SizesAnOperationExactly) {

@@ -64,9 +64,10 @@ VersionEdit full_edit() {
   edit.log_floor = 77;
   edit.log_anchor = {{.last_sequence = 78, .chain = 0xfedcba9876543210}};
   edit.epoch = 3;
-  edit.add_keyspaces = {
-      {0, "default"},
-      {4, std::string("odd \0 name", 10), {.merge_operator = "add", .default_ttl = std::chrono::hours(3)}}};
+  edit.add_keyspaces = {{0, "default"},
+                        {4,
+                         std::string("odd \0 name", 10),
+                         {.merge_operator = "add", .default_ttl = std::chrono::hours(3), .counted = true}}};
   edit.drop_keyspaces = {4};
   edit.add_tables = {{0, 0, table(1, "a", "m")}, {0, 6, table(2, std::string(1, '\0'), std::string(1, '\xff'))}};
   edit.drop_tables = {{0, 0, 1}};
@@ -74,6 +75,7 @@ VersionEdit full_edit() {
   edit.drop_blobs = {{0, 3}};
   edit.blob_garbage = {{0, 7, 2, 1000}};
   edit.flushed = {{0, 12345}};
+  edit.counts = {{0, 1ull << 33}};
   return edit;
 }
 
@@ -104,6 +106,7 @@ TEST(VersionEdit, ComesBackAsItWasWritten) {
   EXPECT_EQ(back.drop_blobs.at(0).number, 3u);
   EXPECT_EQ(back.blob_garbage.at(0).bytes, 1000u);
   EXPECT_EQ(back.flushed.at(0).sequence, 12345u);
+  EXPECT_EQ(back.counts.at(0).records, 1ull << 33);
 }
 
 TEST(VersionEdit, AnyCutOrFlipIsAnEditOrAnErrorAndNothingElse) {
