@@ -29,7 +29,7 @@ void append_number_option(std::string& to, Option option, std::uint64_t number) 
 
 bool get_number(std::string_view body, std::uint64_t& number) { return base::get_varint(body, number) && body.empty(); }
 
-Error malformed(std::string_view what) {
+Error malformed_option(std::string_view what) {
   return Error(ErrorCode::kManifestCorrupt, "a keyspace in the manifest has malformed options: " + std::string(what));
 }
 
@@ -49,14 +49,15 @@ Result<KeyspaceOptions> decode_keyspace_options(std::string_view bytes) {
   while (!bytes.empty()) {
     std::uint64_t option = 0, number = 0;
     std::string_view body;
-    if (!base::get_varint(bytes, option) || !base::get_length_prefixed(bytes, body)) return malformed("an option");
+    if (!base::get_varint(bytes, option) || !base::get_length_prefixed(bytes, body))
+      return malformed_option("an option");
     switch (option) {
       case kMergeOperator:
         options.merge_operator = body;
         break;
       case kDefaultTtl:
         if (!get_number(body, number) || number > std::numeric_limits<std::int64_t>::max())
-          return malformed("the time to live");
+          return malformed_option("the time to live");
         options.default_ttl = std::chrono::milliseconds(static_cast<std::int64_t>(number));
         break;
       case kCounted:
