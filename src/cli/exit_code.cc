@@ -12,6 +12,8 @@ ExitCode exit_code_of(ErrorCode code) {
     case ErrorCode::kInvertedRange:
     case ErrorCode::kConfigInvalid:
     case ErrorCode::kInputMalformed:
+    case ErrorCode::kMergeOperatorMissing:
+    case ErrorCode::kMergeFailed:
       return ExitCode::kValidation;
 
     case ErrorCode::kDatabaseNotFound:

@@ -10,18 +10,19 @@ namespace lightning::compaction {
 namespace {
 
 // The tables of one merge, one after the other.
-class Outputs {
+class Outputs final : public EntrySink {
  public:
   explicit Outputs(const OutputOptions& options) : options_(options) {}
   // What was not taken is of no use: on a full disk, the next attempt needs its space.
-  ~Outputs() {
+  ~Outputs() override {
     writer_.reset();
     if (options_.discard) std::ranges::for_each(created_, options_.discard);
   }
   Outputs(const Outputs&) = delete;
   Outputs& operator=(const Outputs&) = delete;
 
-  Status add(const format::Entry& entry) {
+  Status add(const format::Entry& entry) override {
+    ++entries_;
     if (writer_ && writer_->data_bytes() >= options_.table_bytes && entry.key != last_key_) LIGHTNING_TRY(finish());
     if (!writer_) {
       LIGHTNING_ASSIGN(auto target, options_.create());
@@ -43,6 +44,7 @@ class Outputs {
     return {};
   }
 
+  std::uint64_t entries() const { return entries_; }
   std::vector<sstable::TableMeta> take() {
     created_.clear();
     return std::move(tables_);
@@ -54,6 +56,7 @@ class Outputs {
   std::string last_key_;
   std::vector<sstable::TableMeta> tables_;
   std::vector<format::FileNumber> created_;
+  std::uint64_t entries_ = 0;
 };
 
 // Passes over the keys of some spans. Forward only.
@@ -134,13 +137,13 @@ Result<MergeResult> write_tables(format::EntryIterator& input, std::optional<std
       LIGHTNING_TRY(output.progress(unreported));
       unreported = 0;
     }
-    if (!retention.keep(entry)) continue;
-    ++result.entries_out;
-    LIGHTNING_TRY(outputs.add(entry));
+    LIGHTNING_TRY(retention.take(entry, outputs));
   }
   LIGHTNING_TRY(input.status());
+  LIGHTNING_TRY(retention.finish(outputs));
   LIGHTNING_TRY(outputs.finish());
   LIGHTNING_TRY(output.progress(unreported));
+  result.entries_out = outputs.entries();
   result.tables = outputs.take();
   return result;
 }

@@ -74,7 +74,7 @@ Status Engine::flush_sealed(Tree& tree) {
   const auto input = format::merge(std::move(sources));
 
   compaction::OutputOptions output = output_options(0, false);
-  compaction::Retention retention(snapshots_.list([this] { return visible(); }), false);
+  compaction::Retention retention(snapshots_.list([this] { return visible(); }), false, retention_rules(tree));
   LIGHTNING_ASSIGN(const auto result,
                    compaction::write_tables(*input, std::nullopt, std::nullopt, std::move(retention), output));
   const auto finish = [&]() -> Status {
@@ -195,7 +195,7 @@ void Engine::run_compaction(const TreePtr& tree, compaction::Plan plan) {
 Status Engine::compact(Tree& tree, const compaction::Plan& plan) {
   if (plan.trivial_move() && !(plan.bottommost && plan.inputs.front()->meta().tombstones > 0))
     return move_table(tree, plan);
-  LIGHTNING_ASSIGN(const std::vector<Output> outputs, merge_tables(plan));
+  LIGHTNING_ASSIGN(const std::vector<Output> outputs, merge_tables(tree, plan));
   const auto finish = [&]() -> Status {
     LIGHTNING_TRY(env_.files.sync_directory(paths_.tables()));
     manifest::VersionEdit edit;
@@ -254,7 +254,7 @@ struct SubRanges {
 
 }  // namespace
 
-Result<std::vector<Engine::Output>> Engine::merge_tables(const compaction::Plan& plan) {
+Result<std::vector<Engine::Output>> Engine::merge_tables(const Tree& tree, const compaction::Plan& plan) {
   constexpr std::uint64_t kBytesPerPart = 8 << 20;
   const std::size_t parts_max = compaction_lane_ && plan.output_level > 0 ? compaction_lane_->threads() : 1;
   const std::size_t parts = std::clamp<std::size_t>(plan.input_bytes() / kBytesPerPart, 1, std::max(parts_max, 1ul));
@@ -266,15 +266,16 @@ Result<std::vector<Engine::Output>> Engine::merge_tables(const compaction::Plan&
   ranges->results.resize(count);
   const std::vector<Sequence> snapshots = snapshots_.list([this] { return visible(); });
   const compaction::OutputOptions output = output_options(plan.output_level, plan.bottommost);
+  const compaction::Retention::Rules rules = retention_rules(tree);
 
-  const auto work = [ranges, count, &plan, &snapshots, &output] {
+  const auto work = [ranges, count, &plan, &snapshots, &output, &rules] {
     for (std::size_t i = ranges->next.fetch_add(1); i < count; i = ranges->next.fetch_add(1)) {
       const auto as_view = [](const std::optional<std::string>& key) {
         return key ? std::optional<std::string_view>(*key) : std::nullopt;
       };
       const auto input = compaction::input_iterator(plan);
       ranges->results[i] = compaction::write_tables(*input, as_view(ranges->cuts[i]), as_view(ranges->cuts[i + 1]),
-                                                    compaction::Retention(snapshots, plan.bottommost), output);
+                                                    compaction::Retention(snapshots, plan.bottommost, rules), output);
       base::MutexLock lock(ranges->mutex);
       ++ranges->finished;
       ranges->done.notify_all();
@@ -296,7 +297,7 @@ Result<std::vector<Engine::Output>> Engine::merge_tables(const compaction::Plan&
     }
     for (sstable::TableMeta& meta : result->tables) outputs.push_back({plan.output_level, std::move(meta)});
   }
-  if (status) status = keep_back(plan, snapshots, outputs);
+  if (status) status = keep_back(tree, plan, snapshots, outputs);
   if (!status) {
     remove_unused_outputs(outputs);
     return std::move(status).error();
@@ -304,15 +305,20 @@ Result<std::vector<Engine::Output>> Engine::merge_tables(const compaction::Plan&
   return outputs;
 }
 
+compaction::Retention::Rules Engine::retention_rules(const Tree& tree) const {
+  return {.merge_operator = tree.merge_operator, .now_ms = time_.now_ms()};
+}
+
 // What damage holds back stays in level 0: one run for each span.
-Status Engine::keep_back(const compaction::Plan& plan, const std::vector<Sequence>& snapshots,
+Status Engine::keep_back(const Tree& tree, const compaction::Plan& plan, const std::vector<Sequence>& snapshots,
                          std::vector<Output>& outputs) {
   const compaction::OutputOptions options = output_options(0, false);
   for (const compaction::KeySpan& span : plan.held_back) {
     const auto input = compaction::held_back_iterator(plan);
     const std::string end = span.largest + '\0';
-    LIGHTNING_ASSIGN(auto result, compaction::write_tables(*input, span.smallest, end,
-                                                           compaction::Retention(snapshots, false), options));
+    LIGHTNING_ASSIGN(auto result,
+                     compaction::write_tables(*input, span.smallest, end,
+                                              compaction::Retention(snapshots, false, retention_rules(tree)), options));
     for (sstable::TableMeta& meta : result.tables) outputs.push_back({0, std::move(meta)});
   }
   return {};

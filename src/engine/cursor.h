@@ -1,6 +1,7 @@
 // What stands behind the public Iterator: one per kind of view.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "lightning/result.h"
@@ -20,6 +21,7 @@ class Cursor {
   virtual void prev() = 0;
   virtual std::string_view key() const = 0;
   virtual std::string_view value() const = 0;
+  virtual std::uint64_t expires_ms() const { return 0; }  // since 1970; 0: never
   virtual Status status() const = 0;
 };
 

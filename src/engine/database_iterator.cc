@@ -18,13 +18,15 @@ std::optional<std::string> end_of_prefix(std::string prefix) {
 
 }  // namespace
 
-DatabaseIterator::DatabaseIterator(std::shared_ptr<Engine> engine, PinnedView view, Sequence at,
+DatabaseIterator::DatabaseIterator(std::shared_ptr<Engine> engine, PinnedView view, const ReadRules& rules, Sequence at,
                                    const IterateOptions& options)
     : engine_(std::move(engine)),
       view_(std::move(view)),
       at_(at),
       lower_(options.lower_bound),
-      upper_(options.upper_bound) {
+      upper_(options.upper_bound),
+      rules_(rules),
+      resolver_(rules) {
   if (!options.prefix.empty()) {
     if (!lower_ || *lower_ < options.prefix) lower_ = options.prefix;
     if (auto end = end_of_prefix(options.prefix); end && (!upper_ || *end < *upper_)) upper_ = std::move(end);
@@ -69,6 +71,7 @@ Status DatabaseIterator::status() const {
 bool DatabaseIterator::usable() {
   valid_ = false;
   if (!entries_) return false;
+  status_ = {};
   ++seeks_;
   return true;
 }
@@ -115,63 +118,129 @@ void DatabaseIterator::next() {
     // entries_ stands before every version of the saved key, or beyond the start.
     forward_ = true;
     entries_->seek(saved_key_, format::kSequenceMax);
-  } else {
+  } else if (on_entry_) {
     saved_key_.assign(entries_->entry().key);
   }
   find_forward(true);
 }
 
 void DatabaseIterator::prev() {
-  if (forward_) {
+  if (forward_ && on_entry_) {
     saved_key_.assign(entries_->entry().key);
     do entries_->prev();
     while (entries_->valid() && entries_->entry().key == saved_key_);
+  } else if (forward_) {
+    entries_->seek_for_prev(saved_key_, format::kSequenceMax);
+    while (entries_->valid() && entries_->entry().key == saved_key_) entries_->prev();
   }
   find_backward();
 }
 
-// From where entries_ stands: the next key with a visible version that is not a tombstone. With skip_saved_key,
-// versions of saved_key_ are passed over.
+// From where entries_ stands: the next key that holds something. With skip_saved_key, versions of saved_key_ are passed
+// over.
 void DatabaseIterator::find_forward(bool skip_saved_key) {
   forward_ = true;
-  valid_ = false;
+  valid_ = on_entry_ = false;
   bool skipping = skip_saved_key;
-  for (; entries_->valid(); entries_->next()) {
+  while (entries_->valid()) {
     const format::Entry& entry = entries_->entry();
     if (beyond_upper(entry.key)) return;  // whatever its sequence: behind the bound nothing is looked at
-    if (entry.sequence > at_) continue;
-    if (skipping && entry.key == saved_key_) continue;
-    if (entry.type == format::EntryType::kErase) {
-      saved_key_.assign(entry.key);  // hides the older versions that follow
-      skipping = true;
+    if (entry.sequence > at_ || (skipping && entry.key == saved_key_)) {
+      entries_->next();
       continue;
     }
+    if (entry.type == format::EntryType::kPut) [[likely]] {
+      skip_ = 0;
+      expires_ms_ = 0;
+      on_entry_ = true;
+    } else {
+      if (stand_on(entry)) return;
+      skipping = true;  // what is left of saved_key_ does not matter
+    }
+    if (!on_entry_ && !valid_) continue;
     ++scanned_;
     valid_ = true;
     return;
   }
 }
 
-// From where entries_ stands, going back: a key's versions come oldest first, the last one that is visible counts.
+// The newest visible version of a key, of another type than a put: stands on it, or on what it comes to with older
+// ones, if that is something. True if there was an error.
+bool DatabaseIterator::stand_on(const format::Entry& entry) {
+  if (entry.type == format::EntryType::kMerge) return resolve_forward();
+  const auto held = held_by(entry.type, entry.value, rules_);
+  if (!held) return fail(held.error());
+  if (!held->present) {
+    saved_key_.assign(entry.key);
+    return false;
+  }
+  skip_ = entry.value.size() - held->value.size();
+  expires_ms_ = held->expires_ms;
+  on_entry_ = true;
+  return false;
+}
+
+bool DatabaseIterator::resolve_forward() {
+  saved_key_.assign(entries_->entry().key);
+  resolver_.begin(saved_key_);
+  for (; entries_->valid() && entries_->entry().key == saved_key_; entries_->next())
+    if (resolver_.take(entries_->entry().type, entries_->entry().value) == Resolver::Next::kDone) break;
+  if (!entries_->valid() && !entries_->status()) return true;  // the base may be behind the failure
+  const auto held = resolver_.resolve();
+  if (!held) return fail(held.error());
+  if (held->present) stand_on_value(*held);
+  return false;
+}
+
+void DatabaseIterator::stand_on_value(const Held& held) {
+  value_ = held.value;
+  expires_ms_ = held.expires_ms;
+  valid_ = true;
+}
+
+bool DatabaseIterator::fail(Error error) {
+  status_ = std::move(error);
+  valid_ = on_entry_ = false;
+  return true;
+}
+
+// From where entries_ stands, going back: a key's versions come oldest first.
 void DatabaseIterator::find_backward() {
-  forward_ = false;
-  valid_ = false;
+  forward_ = valid_ = on_entry_ = false;
   while (entries_->valid()) {
     if (below_lower(entries_->entry().key)) return;
     saved_key_.assign(entries_->entry().key);
-    bool live = false;
+    bool plain = true, live = false;  // plain: the newest one so far is a put (live) or a tombstone
     for (; entries_->valid() && entries_->entry().key == saved_key_; entries_->prev()) {
       const format::Entry& entry = entries_->entry();
       if (entry.sequence > at_) continue;
-      live = entry.type != format::EntryType::kErase;
-      if (live) saved_value_.assign(entry.value);
+      if (entry.type == format::EntryType::kPut || entry.type == format::EntryType::kErase) [[likely]] {
+        plain = true;
+        live = entry.type == format::EntryType::kPut;
+        if (live) saved_value_.assign(entry.value);
+        continue;
+      }
+      if (plain) {
+        resolver_.begin(saved_key_);
+        resolver_.take_newer(live ? format::EntryType::kPut : format::EntryType::kErase, saved_value_);
+        plain = false;
+      }
+      resolver_.take_newer(entry.type, entry.value);
     }
     if (!entries_->status()) return;  // the newest version may be behind the failure
-    if (live) {
-      ++scanned_;
-      valid_ = true;
-      return;
+    Held held{.present = live, .value = saved_value_};
+    if (!plain) {
+      auto resolved = resolver_.resolve();
+      if (!resolved) {
+        fail(std::move(resolved).error());
+        return;
+      }
+      held = *resolved;
     }
+    if (!held.present) continue;
+    stand_on_value(held);
+    ++scanned_;
+    return;
   }
 }
 

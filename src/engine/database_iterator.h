@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/cursor.h"
+#include "engine/resolve.h"
 #include "engine/tree.h"
 #include "format/entry.h"
 #include "lightning/iterator.h"
@@ -17,8 +18,10 @@ class Engine;
 // Threads: one at a time. Keeps its engine, and the memtables and tables of its view, alive.
 class DatabaseIterator final : public Cursor {
  public:
-  DatabaseIterator(std::shared_ptr<Engine> engine, PinnedView view, Sequence at, const IterateOptions& options);
-  explicit DatabaseIterator(Error error) : status_(std::move(error)) {}  // an iterator that only has an error
+  DatabaseIterator(std::shared_ptr<Engine> engine, PinnedView view, const ReadRules& rules, Sequence at,
+                   const IterateOptions& options);
+  explicit DatabaseIterator(Error error)
+      : status_(std::move(error)), resolver_({}) {}  // an iterator that only has an error
   ~DatabaseIterator() override;
 
   bool valid() const override { return valid_; }
@@ -29,11 +32,14 @@ class DatabaseIterator final : public Cursor {
   void next() override;
   void prev() override;
   std::string_view key() const override {
-    return forward_ ? std::string_view(entries_->entry().key) : std::string_view(saved_key_);
+    return on_entry_ ? std::string_view(entries_->entry().key) : std::string_view(saved_key_);
   }
   std::string_view value() const override {
-    return forward_ ? std::string_view(entries_->entry().value) : std::string_view(saved_value_);
+    if (!on_entry_) return value_;
+    const std::string_view stored = entries_->entry().value;
+    return {stored.data() + skip_, stored.size() - skip_};
   }
+  std::uint64_t expires_ms() const override { return expires_ms_; }
   Status status() const override;
 
   // Bounds and prefix as one: inclusive, exclusive; none: no bound.
@@ -43,7 +49,11 @@ class DatabaseIterator final : public Cursor {
  private:
   bool usable();
   void find_forward(bool skip_saved_key);
+  bool stand_on(const format::Entry& entry);
+  bool resolve_forward();
   void find_backward();
+  void stand_on_value(const Held& held);
+  bool fail(Error error);
   bool below_lower(std::string_view key) const { return lower_ && key < *lower_; }
   bool beyond_upper(std::string_view key) const { return upper_ && key >= *upper_; }
 
@@ -52,12 +62,18 @@ class DatabaseIterator final : public Cursor {
   std::unique_ptr<format::EntryIterator> entries_;
   Sequence at_ = 0;
   std::optional<std::string> lower_, upper_;
-  Status status_;
+  Status status_;  // of what was met where it stands
 
-  // Forward: entries_ stands on the visible entry itself. Backward: entries_ stands before all versions of the key,
-  // whose key and value are saved here.
-  bool valid_ = false, forward_ = true;
+  // Forward, entries_ stands on the visible entry itself, if that alone says what the key holds; its value begins
+  // behind skip_ bytes. If not, and going backward, entries_ stands behind all versions of the key that were looked at,
+  // and key and value are kept here.
+  bool valid_ = false, forward_ = true, on_entry_ = false;
+  std::size_t skip_ = 0;
+  std::uint64_t expires_ms_ = 0;
   std::string saved_key_, saved_value_;
+  std::string_view value_;
+  ReadRules rules_;
+  Resolver resolver_;
   std::uint64_t scanned_ = 0, seeks_ = 0;
 };
 

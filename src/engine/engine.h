@@ -27,7 +27,9 @@
 #include "cache/block_cache.h"
 #include "compaction/merge.h"
 #include "compaction/pick.h"
+#include "engine/clock.h"
 #include "engine/counters.h"
+#include "engine/resolve.h"
 #include "engine/snapshots.h"
 #include "engine/tree.h"
 #include "engine/tuning.h"
@@ -35,7 +37,9 @@
 #include "engine/write_gate.h"
 #include "env/env.h"
 #include "env/open_files.h"
+#include "format/merge_operators.h"
 #include "lightning/database.h"
+#include "lightning/open_options.h"
 #include "manifest/manifest.h"
 #include "wal/wal.h"
 
@@ -59,7 +63,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
  public:
   enum class Access : std::uint8_t { kReadWrite, kReadOnly };
   static Result<std::shared_ptr<Engine>> open(env::Env& env, const std::string& path, const LightningDbConfig& config,
-                                              Access access, const Tuning& tuning = {});
+                                              Access access, const Tuning& tuning = {},
+                                              const OpenOptions& options = {});
   ~Engine();
   Status close();
 
@@ -69,6 +74,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Result<Keyspace> create_keyspace(std::string_view name, const KeyspaceOptions& options = {});
   Result<Keyspace> keyspace(std::string_view name) const;
   Status drop_keyspace(std::string_view name);
+  Status check_options(const KeyspaceOptions& options) const;
   std::vector<std::string> keyspaces() const;
   // The tree behind a handle; kKeyspaceNotFound if it was dropped, kInvalidArgument if it belongs to another database.
   Result<Tree*> tree_of(const Keyspace& keyspace) const;
@@ -115,6 +121,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // For reads at a sequence that the caller, or nobody, pins.
   static Snapshot unpinned(Sequence at) { return Snapshot(at); }
   const SnapshotList& snapshots() const { return snapshots_; }
+  // For those who resolve what a key holds themselves.
+  ReadRules read_rules(const Tree& tree) const { return {tree.merge_operator, &tree.options, &time_}; }
 
   // --- upkeep (upkeep.cc, background.cc)
   Status flush();
@@ -145,7 +153,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   }
 
  private:
-  Engine(env::Env& env, std::string path, const LightningDbConfig& config, Access access, const Tuning& tuning);
+  Engine(env::Env& env, std::string path, const LightningDbConfig& config, Access access, const Tuning& tuning,
+         const OpenOptions& options);
+  Status register_user_code(const OpenOptions& options);
 
   // --- open.cc
   Status open_read_write();
@@ -214,7 +224,13 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Lookup find_in_memory(const ReadView& view, std::string_view key, Sequence at, Found& found);
   Result<bool> find_with_io(const ReadView& view, std::string_view key, Sequence at, bool fill_cache, Found& found);
   void count_filters(const Found& found);
-  void pin_found(const ReadView& view, const Found& found, PinnedValue& value);
+  static void pin_found(const ReadView& view, const Found& found, std::string_view bytes, PinnedValue& value);
+  // What a key holds whose newest version does not say so alone. The view is pinned, and no epoch is held.
+  template <class Use>
+  Status resolve_versions(const ReadView& view, const ReadRules& rules, std::string_view key, Sequence at,
+                          bool fill_cache, Found& found, const Use& use);
+  Status pin_resolved(const ReadView& view, const ReadRules& rules, std::string_view key, Sequence at, bool fill_cache,
+                      PinnedValue& value);
   void prefetch(const ReadView& view, std::span<const std::string_view> keys) const;
   void load_missing(const ReadView& view, std::span<const std::string_view> keys, std::span<const std::size_t> missing,
                     Sequence at, bool fill_cache);
@@ -243,8 +259,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
     std::uint32_t level;
     sstable::TableMeta meta;
   };
-  Result<std::vector<Output>> merge_tables(const compaction::Plan& plan);
-  Status keep_back(const compaction::Plan& plan, const std::vector<Sequence>& snapshots, std::vector<Output>& outputs);
+  Result<std::vector<Output>> merge_tables(const Tree& tree, const compaction::Plan& plan);
+  Status keep_back(const Tree& tree, const compaction::Plan& plan, const std::vector<Sequence>& snapshots,
+                   std::vector<Output>& outputs);
+  compaction::Retention::Rules retention_rules(const Tree& tree) const;
   Status move_table(Tree& tree, const compaction::Plan& plan);
   Result<manifest::TablePtr> open_table(const sstable::TableMeta& meta, bool just_written);
   Status install(Tree& tree, manifest::VersionEdit edit, const manifest::Version::Change& change,
@@ -270,6 +288,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   LightningDbConfig config_;  // effective
   const Access access_;
   const Tuning tuning_;
+  const KeyspaceOptions default_options_;  // of the default keyspace, if it is created
+  format::MergeOperators merge_operators_;
+  Clock time_;
   base::MemoryBudget budget_;
   env::OpenFiles table_files_;
   base::EpochDomain epochs_;

@@ -21,19 +21,6 @@ Status check_name(std::string_view name) {
   return {};
 }
 
-Status check_options(const KeyspaceOptions& options) {
-  constexpr std::chrono::hours kTtlMax{24ll * 365 * 1000};
-  if (options.default_ttl.count() < 0 || options.default_ttl >= kTtlMax)
-    return Error(ErrorCode::kInvalidArgument, "default_ttl is " + std::to_string(options.default_ttl.count()) +
-                                                  " ms; it must be 0 (none) or more, and less than 1000 years");
-  if (options.default_ttl.count() > 0 && !options.merge_operator.empty())
-    return Error(ErrorCode::kInvalidArgument, "a keyspace has a merge operator or a default_ttl, not both");
-  if (options.merge_operator.size() > kKeyspaceNameBytesMax)
-    return Error(ErrorCode::kInvalidArgument,
-                 "the name of a merge operator has at most " + std::to_string(kKeyspaceNameBytesMax) + " bytes");
-  return {};
-}
-
 }  // namespace
 
 Result<Keyspace> Engine::keyspace(std::string_view name) const {
@@ -88,6 +75,24 @@ void Engine::publish_tree_table() {
     epochs_.retire(const_cast<TreeTable*>(old), [](void* retired) { delete static_cast<TreeTable*>(retired); });
 }
 
+// Of a keyspace that is to be made.
+Status Engine::check_options(const KeyspaceOptions& options) const {
+  constexpr std::chrono::hours kTtlMax{24ll * 365 * 1000};
+  if (options.default_ttl.count() < 0 || options.default_ttl >= kTtlMax)
+    return Error(ErrorCode::kInvalidArgument, "default_ttl is " + std::to_string(options.default_ttl.count()) +
+                                                  " ms; it must be 0 (none) or more, and less than 1000 years");
+  if (options.default_ttl.count() > 0 && !options.merge_operator.empty())
+    return Error(ErrorCode::kInvalidArgument, "a keyspace has a merge operator or a default_ttl, not both");
+  if (!options.merge_operator.empty() && merge_operators_.find(options.merge_operator) == nullptr) {
+    std::string known;
+    for (const std::string_view name : merge_operators_.names())
+      known += (known.empty() ? "" : ", ") + std::string(name);
+    return Error(ErrorCode::kInvalidArgument,
+                 "there is no merge operator '" + options.merge_operator.substr(0, 64) + "'; there are " + known);
+  }
+  return {};
+}
+
 // After a failed append nobody knows what is on record: writes stop until a new manifest has replaced this one.
 Result<Keyspace> Engine::create_keyspace(std::string_view name, const KeyspaceOptions& options) {
   LIGHTNING_TRY(check_name(name));
@@ -113,6 +118,7 @@ Result<Keyspace> Engine::add_tree(std::string_view name, const KeyspaceOptions& 
     edit.next_keyspace = state_.next_keyspace + 1;
     tree = std::make_shared<Tree>(state_.next_keyspace, std::string(name), options, epochs_, budget_,
                                   std::make_shared<manifest::Version>(), wal_->last_reserved());
+    tree->merge_operator = merge_operators_.find(options.merge_operator);
     LIGHTNING_TRY(record(edit));
   }
   if (tree->kept()) keeps_.store(true, std::memory_order_release);

@@ -53,27 +53,36 @@ std::string Paths::table(format::FileNumber number) const {
   return tables() + name;
 }
 
-Engine::Engine(env::Env& env, std::string path, const LightningDbConfig& config, Access access, const Tuning& tuning)
+Engine::Engine(env::Env& env, std::string path, const LightningDbConfig& config, Access access, const Tuning& tuning,
+               const OpenOptions& options)
     : env_(env),
       paths_(std::move(path)),
       config_(config),
       access_(access),
       tuning_(tuning),
+      default_options_(options.default_keyspace),
+      time_(env.clock),
       budget_(config.cache_size),
       table_files_(env.files, config.open_files_max),
       cache_(std::make_unique<cache::BlockCache>(budget_, epochs_)),
       rate_limiter_(config.background_bytes_per_second) {}
 
 Result<std::shared_ptr<Engine>> Engine::open(env::Env& env, const std::string& path, const LightningDbConfig& config,
-                                             Access access, const Tuning& tuning) {
+                                             Access access, const Tuning& tuning, const OpenOptions& options) {
   if (path.empty()) return Error(ErrorCode::kInvalidArgument, "the path of the database is empty");
-  auto engine = std::shared_ptr<Engine>(new Engine(env, path, resolve(config), access, tuning));
-  const Status status = access == Access::kReadOnly ? engine->open_read_only() : engine->open_read_write();
+  auto engine = std::shared_ptr<Engine>(new Engine(env, path, resolve(config), access, tuning, options));
+  Status status = engine->register_user_code(options);
+  if (status) status = access == Access::kReadOnly ? engine->open_read_only() : engine->open_read_write();
   if (!status) {
     engine->release_everything();
     return Error(status.error()).while_doing("opening " + path);
   }
   return engine;
+}
+
+Status Engine::register_user_code(const OpenOptions& options) {
+  for (const auto& merge_operator : options.merge_operators) LIGHTNING_TRY(merge_operators_.add(merge_operator));
+  return check_options(options.default_keyspace);
 }
 
 Status Engine::open_read_write() {
@@ -210,7 +219,7 @@ Result<bool> Engine::load_or_create_state() {
   superblock_.store_id = env_.random.uid();
   superblock_.created_ns = env_.clock.wall_ns();
   manifest::VersionEdit edit;
-  edit.add_keyspaces.push_back({0, std::string(kDefaultKeyspaceName)});
+  edit.add_keyspaces.push_back({0, std::string(kDefaultKeyspaceName), default_options_});
   LIGHTNING_TRY(state_.apply(edit));
   return true;
 }
@@ -242,6 +251,7 @@ Status Engine::open_tables() {
                                        keyspace.flushed);
     if (tree->counted()) tree->add_records(keyspace.records);
     if (tree->kept()) keeps_.store(true, std::memory_order_release);
+    tree->merge_operator = merge_operators_.find(keyspace.options.merge_operator);
     base::MutexLock lock(keyspaces_mutex_);
     if (id == 0) default_tree_ = tree;
     trees_.emplace(keyspace.name, std::move(tree));

@@ -8,6 +8,7 @@ namespace lightning::engine {
 // The newest visible version of a key: where its value lies, and what keeps it there.
 struct Engine::Found {
   format::EntryType type = format::EntryType::kErase;
+  Sequence sequence = 0;
   std::string_view value;
   cache::Block* block = nullptr;  // null: in a memtable of the view
   bool block_pinned = false;
@@ -34,6 +35,7 @@ namespace {
 
 void found_entry(const format::Entry& entry, auto& found) {
   found.type = entry.type;
+  found.sequence = entry.sequence;
   found.value = entry.value;
 }
 
@@ -55,6 +57,7 @@ Engine::Lookup Engine::find_in_memory(const ReadView& view, std::string_view key
     found.filter_negatives += lookup.filtered ? 1 : 0;
     if (answer == sstable::Table::Cached::kFound) {
       found.type = lookup.type;
+      found.sequence = lookup.sequence;
       found.value = lookup.value;
       found.block = lookup.block;
       found.block_pinned = lookup.pinned;
@@ -97,6 +100,7 @@ Result<bool> Engine::find_with_io(const ReadView& view, std::string_view key, Se
     }
     if (*there) {
       found.type = lookup.type;
+      found.sequence = lookup.sequence;
       found.value = lookup.value;
       found.block = lookup.block;
       found.block_pinned = lookup.pinned;
@@ -122,6 +126,32 @@ void Engine::count_filters(const Found& found) {
   if (found.filter_negatives != 0) counters_.add(Counter::kFilterNegatives, found.filter_negatives);
 }
 
+// The versions of a key from its newest down, as far as they matter. `use` is called with what they come to while the
+// bytes are in place; `found` is the base, if there is one, and its block is the caller's to let go of.
+template <class Use>
+Status Engine::resolve_versions(const ReadView& view, const ReadRules& rules, std::string_view key, Sequence at,
+                                bool fill_cache, Found& found, const Use& use) {
+  Resolver resolver(rules);
+  resolver.begin(key);
+  for (;;) {
+    found = {};
+    LIGHTNING_ASSIGN(const bool there, find_with_io(view, key, at, fill_cache, found));
+    if (!there || resolver.take(found.type, found.value) == Resolver::Next::kDone) break;
+    if (found.block_pinned) cache::BlockCache::release(found.block);
+    const Sequence met = found.sequence;
+    found = {};
+    if (met == 0) break;
+    at = met - 1;
+  }
+  auto held = resolver.resolve();
+  if (!held) {
+    if (found.block_pinned) cache::BlockCache::release(found.block);
+    found = {};
+    return std::move(held).error();
+  }
+  return use(*held);
+}
+
 Result<bool> Engine::get(const Keyspace& keyspace, std::string_view key, std::string& value,
                          const ReadOptions& options) {
   LIGHTNING_ASSIGN(const Tree* tree, tree_of(keyspace));
@@ -139,19 +169,22 @@ Result<bool> Engine::get(const Keyspace& keyspace, std::string_view key, std::st
     Found found;
     const Lookup answer = find_in_memory(view, key, at, found);
     count_filters(found);
-    if (answer == Lookup::kMiss) {
-      view.pin();
-      pinned.reset(&view);
-    } else if (answer == Lookup::kFound && found.type != format::EntryType::kErase) {
+    if (answer == Lookup::kFound && found.type == format::EntryType::kPut) {
       value.assign(found.value);
       present = true;
+    } else if (answer == Lookup::kMiss || (answer == Lookup::kFound && found.type != format::EntryType::kErase)) {
+      view.pin();
+      pinned.reset(&view);
     }
   }
   if (pinned) {
     Found found;
-    LIGHTNING_ASSIGN(const bool there, find_with_io(*pinned, key, at, options.fill_cache, found));
-    present = there && found.type != format::EntryType::kErase;
-    if (present) value.assign(found.value);
+    LIGHTNING_TRY(resolve_versions(*pinned, read_rules(*tree), key, at, options.fill_cache, found,
+                                   [&](const Held& held) -> Status {
+                                     present = held.present;
+                                     if (present) value.assign(held.value);
+                                     return {};
+                                   }));
     if (found.block_pinned) cache::BlockCache::release(found.block);
   }
   if (present) {
@@ -163,13 +196,9 @@ Result<bool> Engine::get(const Keyspace& keyspace, std::string_view key, std::st
 }
 
 // Hands the caller the value and the pin that keeps it: of its block, or of the view whose memtable holds it.
-void Engine::pin_found(const ReadView& view, const Found& found, PinnedValue& value) {
-  if (found.type == format::EntryType::kErase) {
-    if (found.block_pinned) cache::BlockCache::release(found.block);
-    return;
-  }
+void Engine::pin_found(const ReadView& view, const Found& found, std::string_view bytes, PinnedValue& value) {
   value.found_ = true;
-  value.value_ = found.value;
+  value.value_ = bytes;
   if (found.block != nullptr) {
     if (!found.block_pinned) cache::BlockCache::pin(found.block);
     value.pin_ = found.block;
@@ -179,6 +208,29 @@ void Engine::pin_found(const ReadView& view, const Found& found, PinnedValue& va
     value.pin_ = const_cast<ReadView*>(&view);
     value.unpin_ = [](void* pinned) { static_cast<const ReadView*>(pinned)->unpin(); };
   }
+}
+
+// The same for what several versions come to.
+Status Engine::pin_resolved(const ReadView& view, const ReadRules& rules, std::string_view key, Sequence at,
+                            bool fill_cache, PinnedValue& value) {
+  Found found;
+  bool kept = false;
+  LIGHTNING_TRY(resolve_versions(view, rules, key, at, fill_cache, found, [&](const Held& held) -> Status {
+    if (!held.present) return {};
+    if (!held.merged) {
+      pin_found(view, found, held.value, value);
+      kept = true;
+      return {};
+    }
+    auto* const merged = new std::string(held.value);
+    value.found_ = true;
+    value.value_ = *merged;
+    value.pin_ = merged;
+    value.unpin_ = [](void* bytes) { delete static_cast<std::string*>(bytes); };
+    return {};
+  }));
+  if (!kept && found.block_pinned) cache::BlockCache::release(found.block);
+  return {};
 }
 
 Status Engine::get(const Keyspace& keyspace, std::string_view key, PinnedValue& value, const ReadOptions& options) {
@@ -211,8 +263,11 @@ Status Engine::multi_get(const Keyspace& keyspace, std::span<const std::string_v
       Found found;
       const Lookup answer = find_in_memory(view, keys[i], at, found);
       count_filters(found);
-      if (answer == Lookup::kFound) pin_found(view, found, values[i]);
-      if (answer == Lookup::kMiss) missing.push_back(i);
+      if (answer == Lookup::kFound && found.type == format::EntryType::kPut) {
+        pin_found(view, found, found.value, values[i]);
+      } else if (answer == Lookup::kMiss || (answer == Lookup::kFound && found.type != format::EntryType::kErase)) {
+        missing.push_back(i);
+      }
     }
     if (!missing.empty()) {
       view.pin();
@@ -220,11 +275,8 @@ Status Engine::multi_get(const Keyspace& keyspace, std::span<const std::string_v
     }
   }
   if (missing.size() > 1) load_missing(*pinned, keys, missing, at, options.fill_cache);
-  for (const std::size_t i : missing) {
-    Found found;
-    LIGHTNING_ASSIGN(const bool there, find_with_io(*pinned, keys[i], at, options.fill_cache, found));
-    if (there) pin_found(*pinned, found, values[i]);
-  }
+  for (const std::size_t i : missing)
+    LIGHTNING_TRY(pin_resolved(*pinned, read_rules(*tree), keys[i], at, options.fill_cache, values[i]));
   std::uint64_t hits = 0, bytes = 0;
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (!values[i].found()) continue;
@@ -279,7 +331,7 @@ Result<std::unique_ptr<DatabaseIterator>> Engine::iterate(const Keyspace& keyspa
   PinnedView view = tree->pin_view();
   if (too_old(options.snapshot)) return snapshot_too_old(*options.snapshot);
   const Sequence at = sequence_for(options.snapshot);
-  return std::make_unique<DatabaseIterator>(shared_from_this(), std::move(view), at, options);
+  return std::make_unique<DatabaseIterator>(shared_from_this(), std::move(view), read_rules(*tree), at, options);
 }
 
 Snapshot Engine::snapshot(std::string_view owner) {

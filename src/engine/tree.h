@@ -11,6 +11,7 @@
 #include "engine/keeper.h"
 #include "format/ids.h"
 #include "lightning/keyspace_options.h"
+#include "lightning/merge_operator.h"
 #include "lightning/types.h"
 #include "manifest/version.h"
 #include "memtable/memtable.h"
@@ -95,6 +96,7 @@ class Tree : public std::enable_shared_from_this<Tree> {
   const format::KeyspaceId id;
   const std::string name;
   const KeyspaceOptions options;
+  const MergeOperator* merge_operator = nullptr;  // of that name, if it is registered; set before others see the tree
   std::atomic<bool> dropped{false};
   std::atomic<bool> flush_queued{false};
 

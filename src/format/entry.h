@@ -14,12 +14,12 @@ namespace lightning::format {
 enum class EntryType : std::uint8_t {
   kErase = 0,          // tombstone: hides older versions of its key
   kPut = 1,            // value follows
-  kMerge = 2,          // (reserved) operand of a merge operator
+  kMerge = 2,          // operand of the keyspace's merge operator
   kEraseRange = 3,     // (reserved) key = start, value = end
-  kPutExpiring = 4,    // (reserved) value = u64 expiry time in ms, then the value
+  kPutExpiring = 4,    // value = u64 expiry time in ms since 1970, then the value (expiry.h)
   kBlobReference = 5,  // (reserved) value = blob file id, offset, size, tag
 };
-inline constexpr bool is_known(EntryType type) { return type <= EntryType::kPut; }
+inline constexpr bool is_known(EntryType type) { return type <= EntryType::kMerge || type == EntryType::kPutExpiring; }
 
 // Sequence numbers use 56 bits, so that (sequence, type) packs into one 64-bit trailer.
 inline constexpr Sequence kSequenceMax = (Sequence{1} << 56) - 1;

@@ -42,12 +42,20 @@ std::vector<Sequence> random_snapshots(std::mt19937_64& random, Sequence newest)
   return {snapshots.begin(), snapshots.end()};
 }
 
+struct Kept final : EntrySink {
+  Status add(const format::Entry& entry) override {
+    rows.push_back({std::string(entry.key), entry.sequence, entry.type, std::string(entry.value)});
+    return {};
+  }
+  std::vector<Row> rows;
+};
+
 std::vector<Row> kept(const std::vector<Row>& rows, const std::vector<Sequence>& snapshots, bool bottommost) {
   Retention retention(snapshots, bottommost);
-  std::vector<Row> result;
-  for (const Row& row : rows)
-    if (retention.keep(entry_of(row))) result.push_back(row);
-  return result;
+  Kept kept;
+  for (const Row& row : rows) must(retention.take(entry_of(row), kept));
+  must(retention.finish(kept));
+  return kept.rows;
 }
 
 TEST(Retention, EverySnapshotSeesTheSameBeforeAndAfter) {

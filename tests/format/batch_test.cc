@@ -102,7 +102,7 @@ TEST(Batch, NamesTheOperationThatIsMalformed) {
   EXPECT_THAT(refuse("\x01\x00\x01k\xff\xff\xff\xff\x7f"sv), testing::HasSubstr("512 MiB"));
   EXPECT_THAT(refuse("\x01\x00\x01k\x05v"sv), testing::HasSubstr("beyond its end"));
   EXPECT_THAT(refuse("\x99"sv), testing::HasSubstr("unknown type"));
-  EXPECT_THAT(refuse("\x02\x00\x01k\x00"sv), testing::HasSubstr("LDB-3006"));  // merge, of a later version
+  EXPECT_THAT(refuse("\x03\x00\x01k\x00"sv), testing::HasSubstr("LDB-3006"));  // of a later version
 }
 
 TEST(Batch, StaysMalformedOnceItWas) {

@@ -1,0 +1,20 @@
+// OpenOptions: what a program gives to a database that it opens, beside the configuration.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "lightning/keyspace_options.h"
+#include "lightning/merge_operator.h"
+
+namespace lightning {
+
+struct OpenOptions {
+  // User code, by name; names are distinct, and none is a built-in's (kInvalidArgument). A keyspace whose operator is
+  // missing here can be opened; what needs the operator answers kMergeOperatorMissing.
+  std::vector<std::shared_ptr<const MergeOperator>> merge_operators = {};
+  // Of the default keyspace, if the database is created. One that exists keeps its own.
+  KeyspaceOptions default_keyspace = {};
+};
+
+}  // namespace lightning
