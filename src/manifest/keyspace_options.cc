@@ -61,7 +61,7 @@ Result<KeyspaceOptions> decode_keyspace_options(std::string_view bytes) {
         options.default_ttl = std::chrono::milliseconds(static_cast<std::int64_t>(number));
         break;
       case kCounted:
-        if (!body.empty()) return malformed("whether it is counted");
+        if (!body.empty()) return malformed_option("whether it is counted");
         options.counted = true;
         break;
       default:
