@@ -82,6 +82,9 @@ class LogFile {
   // What was stored in [offset, offset + bytes) before this call began is durable when it returns.
   // Nothing is said about other ranges. kSyncFailed is final for this file.
   virtual Status sync(std::uint64_t offset, std::uint64_t bytes) = 0;
+  // Takes the segment's pages out of the memory of the process; they stay in that of the operating system until they
+  // have been written, and come back when they are touched. For a segment that is full. While others store: harmless.
+  virtual void release_pages() {}
   const char* data() const { return data_; }
   std::uint64_t size() const { return size_; }
 

@@ -24,6 +24,7 @@ class PosixLogFile final : public LogFile {
   ~PosixLogFile() override;
 
   Status sync(std::uint64_t offset, std::uint64_t bytes) override;
+  void release_pages() override;
 
  private:
   static Result<std::unique_ptr<LogFile>> map(Descriptor file, const std::string& path, std::uint64_t size);

@@ -97,6 +97,7 @@ class WriteAheadLog::Impl {
   bool retire_released() LIGHTNING_REQUIRES(mutex_);
   bool prepare_ahead() LIGHTNING_REQUIRES(mutex_);
   bool drop_surplus() LIGHTNING_REQUIRES(mutex_);
+  bool settle_next() LIGHTNING_REQUIRES(mutex_);
   bool seal_next() LIGHTNING_REQUIRES(mutex_);
   bool serve_timers() LIGHTNING_REQUIRES(mutex_);
   void sleep() LIGHTNING_REQUIRES(mutex_);

@@ -23,6 +23,7 @@ void WriteAheadLog::Impl::upkeep() {
   base::MutexLock lock(mutex_);
   for (;;) {
     if (retire_released()) continue;
+    if (settle_next()) continue;
     if (prepare_ahead()) continue;
     if (drop_surplus()) continue;
     if (seal_next()) continue;
@@ -101,6 +102,20 @@ bool WriteAheadLog::Impl::drop_surplus() {
   return true;
 }
 
+// Full segments leave the memory at once; making them durable may take the disk a while.
+bool WriteAheadLog::Impl::settle_next() {
+  for (const auto& candidate : live_) {
+    if (!candidate->full || !drained(*candidate)) return false;
+    if (!candidate->file || candidate->settled) continue;
+    const std::shared_ptr<Segment> segment = candidate;
+    mutex_.unlock();
+    segment->settle(options_.integrity != IntegrityLevel::kBasic);
+    mutex_.lock();
+    return true;
+  }
+  return false;
+}
+
 bool WriteAheadLog::Impl::seal_next() {
   if (group_.poisoned()) return false;
   for (const auto& candidate : live_) {
@@ -125,7 +140,7 @@ Status WriteAheadLog::Impl::seal(Segment& segment) {
   // Its records and all before them; not the segments behind it, which in Async mode nobody has asked to sync.
   LIGHTNING_TRY(
       group_.run({[&] { return segment.end_position.last_sequence; }, [&] { return sync_segments(&segment); }}));
-  Status sealed = segment.seal(group_.durable(), options_.integrity != IntegrityLevel::kBasic);
+  Status sealed = segment.seal(group_.durable());
   if (!sealed) group_.poison(sealed.error());
   return sealed;
 }

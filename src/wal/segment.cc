@@ -67,13 +67,15 @@ Segment::Segment(const Life& segment_life, format::FileNumber segment_number, co
       seed(segment_seed(segment_uid)),
       size(segment_file->size()),
       file(std::move(segment_file)) {
-  life.budget.charge(base::MemoryOwner::kLogBuffers, static_cast<std::int64_t>(size));
+  charge(static_cast<std::int64_t>(size));
 }
 
 Segment::~Segment() { (void)give_up_file(); }
 
+void Segment::charge(std::int64_t bytes) const { life.budget.charge(base::MemoryOwner::kLogBuffers, bytes); }
+
 std::shared_ptr<env::LogFile> Segment::give_up_file() {
-  if (file) life.budget.charge(base::MemoryOwner::kLogBuffers, -static_cast<std::int64_t>(size));
+  if (file && !settled) charge(-static_cast<std::int64_t>(size));
   return std::exchange(file, nullptr);
 }
 
@@ -109,18 +111,24 @@ void Segment::end(std::uint64_t offset, LogPosition position, Sequence held_sequ
   end_time_ns = time_ns;
 }
 
-Status Segment::seal(Sequence durable, bool with_digest) {
-  SealBlock seal{.segment_uid = uid,
-                 .number = number,
-                 .end = end_offset,
-                 .position = end_position,
-                 .durable = durable,
-                 .time_ns = life.env.clock.wall_ns(),
-                 .digest = std::nullopt,
-                 .records = records.load(std::memory_order_relaxed)};
+void Segment::settle(bool with_digest) {
+  settled = true;
   if (with_digest)
-    seal.digest =
+    digest =
         base::digest_of({file->data() + kHeaderPageBytes, static_cast<std::size_t>(end_offset - kHeaderPageBytes)});
+  file->release_pages();
+  charge(-static_cast<std::int64_t>(size));
+}
+
+Status Segment::seal(Sequence durable) {
+  const SealBlock seal{.segment_uid = uid,
+                       .number = number,
+                       .end = end_offset,
+                       .position = end_position,
+                       .durable = durable,
+                       .time_ns = life.env.clock.wall_ns(),
+                       .digest = digest,
+                       .records = records.load(std::memory_order_relaxed)};
   const Block block = encode(seal);
   file->write(kSealBlockOffset, view(block));
   return file->sync(kSealBlockOffset, block.size());

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/memory_budget.h"
@@ -43,8 +44,10 @@ class Segment {
   void write_start(Sequence durable);
   // The log moves out: constant from here on. Under the reservation lock.
   void end(std::uint64_t offset, LogPosition position, Sequence held, std::uint64_t last_order, std::uint64_t time_ns);
-  // Writes the seal and makes it durable. Every record is complete and durable.
-  Status seal(Sequence durable, bool with_digest);
+  // Every record is complete, and nobody stores here any more: the memory is given back. Once, by who will seal.
+  void settle(bool with_digest);
+  // Writes the seal and makes it durable. Settled, and every record is durable.
+  Status seal(Sequence durable);
   // Gives up the mapping; nobody writes here any more. The caller drops it without the reservation lock: that takes
   // milliseconds.
   std::shared_ptr<env::LogFile> give_up_file();
@@ -71,9 +74,15 @@ class Segment {
   std::uint64_t last_order = 0;   // of the last ticket with a place here
   std::uint64_t end_time_ns = 0;  // no commit behind it is older
 
+  bool settled = false;  // seal() has only to be written; of the thread that seals
+  std::optional<base::Digest> digest;
+
   std::atomic<std::uint64_t> completed_end{kHeaderPageBytes};  // records before it are whole
   std::atomic<std::uint64_t> records{0};                       // completed ones
   std::atomic<std::uint64_t> synced_end{0};                    // changed by who leads a sync
+
+ private:
+  void charge(std::int64_t bytes) const;
 };
 
 }  // namespace lightning::wal::internal

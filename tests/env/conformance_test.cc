@@ -229,6 +229,20 @@ TEST_P(Conformance, ALogSegmentSurvivesReopenAndCanBeWrittenAgain) {
   EXPECT_EQ(read_whole(files_, path("m")).substr(100, 11), "new content");
 }
 
+TEST_P(Conformance, ALogSegmentThatLeftTheMemoryKeepsWhatWasStored) {
+  auto log = must(files_.create_log(path("l"), 1 << 20));
+  const std::string record = pattern(300'000);
+  log->write(4096, record);
+  log->release_pages();
+  log->write(400'000, "after");
+  EXPECT_EQ(std::string_view(log->data() + 4096, record.size()), record);
+  EXPECT_OK(log->sync(0, log->size()));
+  log->release_pages();
+  const std::string whole = read_whole(files_, path("l"));
+  EXPECT_EQ(whole.substr(4096, record.size()), record);
+  EXPECT_EQ(whole.substr(400'000, 5), "after");
+}
+
 TEST_P(Conformance, ALogSegmentOfNoBytesIsRefused) {
   EXPECT_CODE(kInvalidArgument, files_.create_log(path("l"), 0));
   write_whole(files_, path("empty"), "");

@@ -240,6 +240,16 @@ TEST_P(Log, ChargesMappedSegmentsToTheBudget) {
   EXPECT_EQ(place().budget.held(base::MemoryOwner::kLogBuffers), 0u);
 }
 
+// Nobody has asked for a sync, and the disk may take its time: but the process does not hold what it has left behind.
+TEST_P(Log, FullSegmentsLeaveTheBudgetBeforeTheyAreReleased) {
+  auto log = place().open({.segment_bytes = 16 << 10});
+  for (std::uint64_t i = 0; i < 1000; ++i) append(*log, payload_of(i, 200));
+  ASSERT_GE(log->live_bytes(), 10u * (16u << 10));
+  for (base::Backoff backoff; place().budget.held(base::MemoryOwner::kLogBuffers) > 4u * (16u << 10);) backoff.pause();
+  must(log->close());
+  EXPECT_EQ(must(place().replay()).payloads().size(), 1000u);
+}
+
 TEST_P(Log, RemovesTheSegmentsOfEarlierLivesWhenTold) {
   for (int life = 0; life < 3; ++life) {
     auto log = place().reopen();
