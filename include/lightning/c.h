@@ -1,0 +1,475 @@
+/* Lightning DB for C and for whatever calls C: the whole database behind opaque handles and stable symbols.
+ *
+ *   lightning_db* db = NULL;
+ *   lightning_error* error = lightning_open("orders", NULL, &db);
+ *   if (!error) error = lightning_put(db, NULL, "id:7", 4, "paid", 4, NULL);
+ *   if (error) { fprintf(stderr, "%s\n", lightning_error_text(error)); lightning_error_free(error); }
+ *   lightning_db_free(db);
+ *
+ * Errors     A function that can fail answers NULL, or an error that the caller frees. Then out-parameters that are
+ *            pointers hold NULL, and others 0 or false. A null handle, a null out-parameter, or a null pointer with a
+ *            length above 0 is LIGHTNING_ERROR_INVALID_ARGUMENT. No C++ exception leaves the library: memory that is
+ *            not there is LIGHTNING_ERROR_OUT_OF_MEMORY.
+ * Bytes      Keys, values and names are a pointer and a length; they may hold any byte, 0 too, and are copied or used
+ *            up before the function returns. Texts (const char*) end with a 0 byte and are UTF-8.
+ *            Limits: keys 1 byte .. 64 KiB, values 0 bytes .. 512 MiB.
+ * Ownership  Whoever is given a handle frees it, with the function named after its type; each takes NULL. What a
+ *            function returns as `const` belongs to the handle that it was asked of, and lives as long.
+ * Lifetime   Handles hold what they need of the database: they may be freed in any order, after lightning_db_free()
+ *            too; the directory is released with the last iterator, snapshot, value or transaction. To free a handle
+ *            twice, or to use one that was freed, is undefined.
+ * Threads    lightning_db, lightning_keyspace, lightning_snapshot, lightning_pool and lightning_error (for reading):
+ *            any function from any thread. All others: one thread at a time. Freeing: nobody else uses the handle.
+ * Options    Structs start with their size, which the INIT macros set, so that later versions can add fields. NULL
+ *            instead of options stands for the INIT values. Sizes that no version had, fields of a newer version that
+ *            are not 0, and values outside their enum are LIGHTNING_ERROR_INVALID_ARGUMENT.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define LIGHTNING_API __attribute__((visibility("default")))
+#define LIGHTNING_CALL LIGHTNING_API __attribute__((warn_unused_result))
+#else
+#define LIGHTNING_API
+#define LIGHTNING_CALL
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Changes when something that worked stops working; programs built against the same number keep running. */
+#define LIGHTNING_C_ABI_VERSION 1
+LIGHTNING_API uint32_t lightning_c_abi_version(void); /* of the library that is loaded */
+LIGHTNING_API const char* lightning_version(void);    /* "1.0.0" */
+
+typedef struct lightning_error lightning_error;
+typedef struct lightning_config lightning_config;
+typedef struct lightning_db lightning_db;
+typedef struct lightning_keyspace lightning_keyspace;
+typedef struct lightning_snapshot lightning_snapshot;
+typedef struct lightning_values lightning_values;
+typedef struct lightning_batch lightning_batch;
+typedef struct lightning_iterator lightning_iterator;
+typedef struct lightning_transaction lightning_transaction;
+typedef struct lightning_check_report lightning_check_report;
+
+/* Some bytes. As a bound of a range, {NULL, 0} is no bound. */
+typedef struct lightning_bytes {
+  const void* data;
+  size_t size;
+} lightning_bytes;
+
+/* Frees what a function gave as `void**` or `char**`. */
+LIGHTNING_API void lightning_free(void* memory);
+
+/* --- errors -------------------------------------------------------------------------------------------------------
+ * The numbers are those that messages show as "LDB-1001", and those of the C++ API. */
+typedef enum lightning_code {
+  LIGHTNING_OK = 0,
+  /* 1xxx: the call is wrong; repeating it unchanged never helps */
+  LIGHTNING_ERROR_INVALID_ARGUMENT = 1001,
+  LIGHTNING_ERROR_KEY_EMPTY = 1002,
+  LIGHTNING_ERROR_KEY_TOO_LARGE = 1003,
+  LIGHTNING_ERROR_VALUE_TOO_LARGE = 1004,
+  LIGHTNING_ERROR_BATCH_TOO_LARGE = 1005,
+  LIGHTNING_ERROR_INVERTED_RANGE = 1006,
+  LIGHTNING_ERROR_READ_ONLY_DATABASE = 1007,
+  LIGHTNING_ERROR_CONFIG_INVALID = 1008,
+  LIGHTNING_ERROR_KEYSPACE_NOT_FOUND = 1009,
+  LIGHTNING_ERROR_KEYSPACE_EXISTS = 1010,
+  LIGHTNING_ERROR_DATABASE_NOT_FOUND = 1011,
+  LIGHTNING_ERROR_DATABASE_EXISTS = 1012,
+  LIGHTNING_ERROR_NOT_A_DATABASE = 1013,
+  LIGHTNING_ERROR_NOT_SUPPORTED = 1014,
+  LIGHTNING_ERROR_INPUT_MALFORMED = 1015,
+  LIGHTNING_ERROR_CLOSED = 1016,
+  LIGHTNING_ERROR_KEY_NOT_FOUND = 1017,
+  LIGHTNING_ERROR_TRANSACTION_ENDED = 1018,
+  LIGHTNING_ERROR_TRANSACTION_TOO_LARGE = 1019,
+  LIGHTNING_ERROR_READ_ONLY_TRANSACTION = 1020,
+  LIGHTNING_ERROR_MERGE_OPERATOR_MISSING = 1021,
+  LIGHTNING_ERROR_MERGE_FAILED = 1022,
+  /* 2xxx: the same call may succeed later */
+  LIGHTNING_ERROR_LOCK_HELD = 2001,
+  LIGHTNING_ERROR_BUSY = 2002,
+  LIGHTNING_ERROR_STALLED = 2003,
+  LIGHTNING_ERROR_CANCELLED = 2004,
+  LIGHTNING_ERROR_RECOVERY_INTERRUPTED = 2005,
+  LIGHTNING_ERROR_CONFLICT = 2006,
+  LIGHTNING_ERROR_DEADLOCK = 2007,
+  LIGHTNING_ERROR_LOCK_TIMEOUT = 2008,
+  LIGHTNING_ERROR_TRANSACTION_EXPIRED = 2009,
+  LIGHTNING_ERROR_TOO_MANY_TRANSACTIONS = 2010,
+  LIGHTNING_ERROR_SNAPSHOT_TOO_OLD = 2011,
+  /* 3xxx: an operator can restore service */
+  LIGHTNING_ERROR_IO = 3001,
+  LIGHTNING_ERROR_NO_SPACE = 3002,
+  LIGHTNING_ERROR_PERMISSION_DENIED = 3003,
+  LIGHTNING_ERROR_STORAGE_UNAVAILABLE = 3004,
+  LIGHTNING_ERROR_INSUFFICIENT_RESOURCES = 3005,
+  LIGHTNING_ERROR_FORMAT_UNSUPPORTED = 3006,
+  LIGHTNING_ERROR_OUT_OF_MEMORY = 3007,
+  LIGHTNING_ERROR_READ_ONLY_MODE = 3008,
+  /* 4xxx: data is at stake: keep the files */
+  LIGHTNING_ERROR_CORRUPTION = 4001,
+  LIGHTNING_ERROR_SYNC_FAILED = 4002,
+  LIGHTNING_ERROR_TABLE_MISSING = 4003,
+  LIGHTNING_ERROR_TABLE_CORRUPT = 4004,
+  LIGHTNING_ERROR_WAL_MISSING = 4005,
+  LIGHTNING_ERROR_WAL_CORRUPT = 4006,
+  LIGHTNING_ERROR_MANIFEST_CORRUPT = 4007,
+  LIGHTNING_ERROR_INCONSISTENT_STATE = 4008,
+  LIGHTNING_ERROR_BLOB_MISSING = 4009,
+  LIGHTNING_ERROR_BLOB_CORRUPT = 4010,
+  LIGHTNING_ERROR_INTERNAL = 4099
+} lightning_code;
+
+typedef enum lightning_category {
+  LIGHTNING_CATEGORY_CRITICAL = 0,
+  LIGHTNING_CATEGORY_RETRYABLE = 1,
+  LIGHTNING_CATEGORY_RECOVERABLE = 2,
+  LIGHTNING_CATEGORY_CALLER_FAULT = 3
+} lightning_category;
+
+/* Whether a write that failed took place. Only what was not applied may be repeated blindly. */
+typedef enum lightning_outcome {
+  LIGHTNING_NOT_APPLIED = 0,
+  LIGHTNING_APPLIED = 1,
+  LIGHTNING_OUTCOME_UNKNOWN = 2
+} lightning_outcome;
+
+#define LIGHTNING_NO_OFFSET UINT64_MAX
+
+/* Texts are never NULL: they are empty where nothing is known. Asked of NULL, all answer as for success:
+ * LIGHTNING_OK, 0 and empty texts. */
+LIGHTNING_API int32_t lightning_error_code(const lightning_error* error);     /* lightning_code; may be a newer one */
+LIGHTNING_API int32_t lightning_error_category(const lightning_error* error); /* lightning_category */
+LIGHTNING_API int32_t lightning_error_outcome(const lightning_error* error);  /* lightning_outcome */
+LIGHTNING_API const char* lightning_error_message(const lightning_error* error); /* what happened, one sentence */
+LIGHTNING_API const char* lightning_error_advice(const lightning_error* error);  /* what to do about it */
+LIGHTNING_API const char* lightning_error_file(const lightning_error* error);
+LIGHTNING_API uint64_t lightning_error_offset(const lightning_error* error);       /* in the file, or NO_OFFSET */
+LIGHTNING_API const char* lightning_error_key_range(const lightning_error* error); /* printable; never values */
+LIGHTNING_API int32_t lightning_error_os_error(const lightning_error* error);      /* errno, or 0 */
+LIGHTNING_API const char* lightning_error_text(const lightning_error* error);      /* all of it, in one line */
+LIGHTNING_API void lightning_error_free(lightning_error* error);
+
+/* --- configuration ------------------------------------------------------------------------------------------------
+ * Settings by the names that `lightning_db config --describe` lists, and values as in a file: "512MiB", "25%", "100ms".
+ * Names, values and ranges are checked at once, rules between settings when a database is opened.
+ * The environment of the process is not looked at. */
+LIGHTNING_CALL lightning_error* lightning_config_create(lightning_config** config); /* the defaults */
+LIGHTNING_CALL lightning_error* lightning_config_preset(const char* name, lightning_config** config);
+LIGHTNING_CALL lightning_error* lightning_config_from_yaml(const char* text, size_t text_size,
+                                                           lightning_config** config);
+LIGHTNING_CALL lightning_error* lightning_config_from_file(const char* file, lightning_config** config);
+LIGHTNING_CALL lightning_error* lightning_config_set(lightning_config* config, const char* name, const char* value);
+/* The value as it would be written in a file; the caller frees it with lightning_free(). */
+LIGHTNING_CALL lightning_error* lightning_config_get(const lightning_config* config, const char* name, char** value);
+/* The directory that the file names, or an empty text. */
+LIGHTNING_API const char* lightning_config_path(const lightning_config* config);
+LIGHTNING_API void lightning_config_free(lightning_config* config);
+
+/* --- database -----------------------------------------------------------------------------------------------------
+ * Opens the database in the directory `path`, creating it if the setting create_if_missing says so, after recovering
+ * what a crash left. config: NULL for the defaults; it is copied. */
+LIGHTNING_CALL lightning_error* lightning_open(const char* path, const lightning_config* config, lightning_db** db);
+/* A consistent view beside a possible writer in another process. Takes no lock and writes nothing. */
+LIGHTNING_CALL lightning_error* lightning_open_read_only(const char* path, const lightning_config* config,
+                                                         lightning_db** db);
+/* Makes everything durable and releases the directory, and says whether that worked. Every later call with the handle
+ * answers LIGHTNING_ERROR_CLOSED; a second close does nothing. LIGHTNING_ERROR_BUSY, and nothing is closed, while
+ * iterators, snapshots, values or transactions are not freed. No other call may run meanwhile. */
+LIGHTNING_CALL lightning_error* lightning_close(lightning_db* db);
+/* Closes what is not closed, without an answer, once the last handle that needs the database is freed. */
+LIGHTNING_API void lightning_db_free(lightning_db* db);
+LIGHTNING_API const char* lightning_db_path(const lightning_db* db);
+/* The values in effect: what automatic settings were resolved to. */
+LIGHTNING_CALL lightning_error* lightning_db_config(const lightning_db* db, lightning_config** config);
+
+/* --- keyspaces ----------------------------------------------------------------------------------------------------
+ * Wherever a keyspace is an argument, NULL is the default one. The handle of a keyspace that was dropped answers
+ * LIGHTNING_ERROR_KEYSPACE_NOT_FOUND; one of another database LIGHTNING_ERROR_INVALID_ARGUMENT. */
+typedef struct lightning_keyspace_options {
+  size_t struct_size;
+  const char* merge_operator; /* "add", "append", "min", "max"; NULL or empty: merges are refused */
+  int64_t default_ttl_ms;     /* how long records live that have no time of their own; 0: for ever */
+  bool counted;               /* lightning_count() is exact without a scan */
+} lightning_keyspace_options;
+#define LIGHTNING_KEYSPACE_OPTIONS_INIT {sizeof(lightning_keyspace_options), NULL, 0, false}
+
+LIGHTNING_CALL lightning_error* lightning_create_keyspace(lightning_db* db, const void* name, size_t name_size,
+                                                          const lightning_keyspace_options* options,
+                                                          lightning_keyspace** keyspace);
+LIGHTNING_CALL lightning_error* lightning_get_keyspace(lightning_db* db, const void* name, size_t name_size,
+                                                       lightning_keyspace** keyspace);
+/* LIGHTNING_ERROR_CONFIG_INVALID if it is there with other options. */
+LIGHTNING_CALL lightning_error* lightning_get_or_create_keyspace(lightning_db* db, const void* name, size_t name_size,
+                                                                 const lightning_keyspace_options* options,
+                                                                 lightning_keyspace** keyspace);
+LIGHTNING_CALL lightning_error* lightning_drop_keyspace(lightning_db* db, const void* name, size_t name_size);
+/* Sorted. `names` is one piece of memory for lightning_free(); `count` entries that point into it. */
+LIGHTNING_CALL lightning_error* lightning_list_keyspaces(lightning_db* db, lightning_bytes** names, size_t* count);
+LIGHTNING_API lightning_bytes lightning_keyspace_name(const lightning_keyspace* keyspace);
+/* Fills `options`, whose struct_size the caller has set; its merge_operator lives as long as the keyspace's handle. */
+LIGHTNING_CALL lightning_error* lightning_keyspace_read_options(const lightning_keyspace* keyspace,
+                                                                lightning_keyspace_options* options);
+LIGHTNING_API void lightning_keyspace_free(lightning_keyspace* keyspace);
+
+/* --- writes -------------------------------------------------------------------------------------------------------
+ * Visible to every read that begins after the call returned; durable as `durability` or the setting wal_sync_mode says.
+ * A failed write says its outcome. */
+typedef enum lightning_durability {
+  LIGHTNING_DURABILITY_DEFAULT = 0, /* as the setting says */
+  LIGHTNING_DURABILITY_ASYNC = 1,   /* with the operating system at return */
+  LIGHTNING_DURABILITY_SYNC = 2     /* on disk at return */
+} lightning_durability;
+
+typedef struct lightning_write_options {
+  size_t struct_size;
+  int32_t durability; /* lightning_durability */
+} lightning_write_options;
+#define LIGHTNING_WRITE_OPTIONS_INIT {sizeof(lightning_write_options), LIGHTNING_DURABILITY_DEFAULT}
+
+LIGHTNING_CALL lightning_error* lightning_put(lightning_db* db, const lightning_keyspace* keyspace, const void* key,
+                                              size_t key_size, const void* value, size_t value_size,
+                                              const lightning_write_options* options);
+/* No error if the key is absent. */
+LIGHTNING_CALL lightning_error* lightning_erase(lightning_db* db, const lightning_keyspace* keyspace, const void* key,
+                                                size_t key_size, const lightning_write_options* options);
+/* Writes `value` if the key is absent. */
+LIGHTNING_CALL lightning_error* lightning_put_if_absent(lightning_db* db, const lightning_keyspace* keyspace,
+                                                        const void* key, size_t key_size, const void* value,
+                                                        size_t value_size, const lightning_write_options* options,
+                                                        bool* applied);
+/* Writes `desired` (NULL: erases) if the key's value is `expected` (NULL: if it is absent). */
+LIGHTNING_CALL lightning_error* lightning_compare_and_set(lightning_db* db, const lightning_keyspace* keyspace,
+                                                          const void* key, size_t key_size,
+                                                          const lightning_bytes* expected,
+                                                          const lightning_bytes* desired,
+                                                          const lightning_write_options* options, bool* applied);
+/* Everything acknowledged before is on disk at return. */
+LIGHTNING_CALL lightning_error* lightning_sync(lightning_db* db);
+
+/* Operations that take effect together or not at all; later ones on the same key win. A batch can be written several
+ * times, and belongs to the database of the keyspaces that it names. */
+LIGHTNING_CALL lightning_error* lightning_batch_create(lightning_batch** batch);
+LIGHTNING_CALL lightning_error* lightning_batch_put(lightning_batch* batch, const lightning_keyspace* keyspace,
+                                                    const void* key, size_t key_size, const void* value,
+                                                    size_t value_size);
+LIGHTNING_CALL lightning_error* lightning_batch_erase(lightning_batch* batch, const lightning_keyspace* keyspace,
+                                                      const void* key, size_t key_size);
+LIGHTNING_API size_t lightning_batch_length(const lightning_batch* batch); /* operations */
+LIGHTNING_API void lightning_batch_clear(lightning_batch* batch);
+LIGHTNING_API void lightning_batch_free(lightning_batch* batch);
+/* sequence: of the last operation; may be NULL. */
+LIGHTNING_CALL lightning_error* lightning_write(lightning_db* db, const lightning_batch* batch,
+                                                const lightning_write_options* options, uint64_t* sequence);
+
+/* --- reads --------------------------------------------------------------------------------------------------------
+ * Absence is an answer, not an error. */
+typedef struct lightning_read_options {
+  size_t struct_size;
+  const lightning_snapshot* snapshot; /* NULL: the newest visible write */
+  bool fill_cache;                    /* false: a miss does not enter the cache */
+} lightning_read_options;
+#define LIGHTNING_READ_OPTIONS_INIT {sizeof(lightning_read_options), NULL, true}
+
+/* A copy of the value, for lightning_free(); NULL if the key is absent. A value of no bytes is not NULL. */
+LIGHTNING_CALL lightning_error* lightning_get(lightning_db* db, const lightning_keyspace* keyspace, const void* key,
+                                              size_t key_size, const lightning_read_options* options, void** value,
+                                              size_t* value_size);
+/* The values of `count` keys, all of the same moment, without copying. They pin blocks of the cache until freed. */
+LIGHTNING_CALL lightning_error* lightning_multi_get(lightning_db* db, const lightning_keyspace* keyspace,
+                                                    const lightning_bytes* keys, size_t count,
+                                                    const lightning_read_options* options, lightning_values** values);
+/* False if that key is absent, or index is not below the count. `value` lives until lightning_values_free(). */
+LIGHTNING_API bool lightning_values_get(const lightning_values* values, size_t index, lightning_bytes* value);
+LIGHTNING_API size_t lightning_values_count(const lightning_values* values);
+LIGHTNING_API void lightning_values_free(lightning_values* values);
+
+/* A frozen view of the whole database. It keeps old versions of what is overwritten, at most for snapshot_age_max. */
+LIGHTNING_CALL lightning_error* lightning_snapshot_create(lightning_db* db, lightning_snapshot** snapshot);
+LIGHTNING_API uint64_t lightning_snapshot_sequence(const lightning_snapshot* snapshot);
+LIGHTNING_API void lightning_snapshot_free(lightning_snapshot* snapshot);
+
+typedef struct lightning_iterate_options {
+  size_t struct_size;
+  const lightning_snapshot* snapshot; /* NULL: what was visible when the iterator was made */
+  lightning_bytes lower_bound;        /* inclusive */
+  lightning_bytes upper_bound;        /* exclusive */
+  lightning_bytes prefix;             /* joins the bounds */
+  bool fill_cache;                    /* false for long scans that should leave the cache alone */
+} lightning_iterate_options;
+#define LIGHTNING_ITERATE_OPTIONS_INIT {sizeof(lightning_iterate_options), NULL, {NULL, 0}, {NULL, 0}, {NULL, 0}, true}
+
+/* Stands nowhere until it is moved. An end is only an end if the status is NULL; a move that fails makes the iterator
+ * invalid. Functions on NULL do nothing; key and value where it is not valid are {NULL, 0}; next and prev stay there.
+ */
+LIGHTNING_CALL lightning_error* lightning_iterate(lightning_db* db, const lightning_keyspace* keyspace,
+                                                  const lightning_iterate_options* options,
+                                                  lightning_iterator** iterator);
+LIGHTNING_API bool lightning_iterator_valid(const lightning_iterator* iterator);
+LIGHTNING_API void lightning_iterator_seek_to_first(lightning_iterator* iterator);
+LIGHTNING_API void lightning_iterator_seek_to_last(lightning_iterator* iterator);
+LIGHTNING_API void lightning_iterator_seek(lightning_iterator* iterator, const void* target, size_t target_size);
+LIGHTNING_API void lightning_iterator_seek_for_prev(lightning_iterator* iterator, const void* target,
+                                                    size_t target_size); /* last key at or before the target */
+LIGHTNING_API void lightning_iterator_next(lightning_iterator* iterator);
+LIGHTNING_API void lightning_iterator_prev(lightning_iterator* iterator);
+LIGHTNING_API lightning_bytes lightning_iterator_key(const lightning_iterator* iterator);   /* until the next move */
+LIGHTNING_API lightning_bytes lightning_iterator_value(const lightning_iterator* iterator); /* until the next move */
+LIGHTNING_CALL lightning_error* lightning_iterator_status(const lightning_iterator* iterator);
+LIGHTNING_API void lightning_iterator_free(lightning_iterator* iterator);
+
+/* --- transactions -------------------------------------------------------------------------------------------------
+ * What each level forbids: docs/guarantees.md. Functions of a transaction that has ended answer
+ * LIGHTNING_ERROR_TRANSACTION_ENDED. After a deadlock, a conflict or an expiry it has been rolled back. */
+typedef enum lightning_isolation {
+  LIGHTNING_READ_COMMITTED = 0,
+  LIGHTNING_ISOLATION_SNAPSHOT = 1,
+  LIGHTNING_SERIALIZABLE = 2
+} lightning_isolation;
+
+typedef enum lightning_concurrency {
+  LIGHTNING_OPTIMISTIC = 0, /* conflicts are found at commit; nothing waits */
+  LIGHTNING_PESSIMISTIC = 1 /* keys are locked when they are written or read for update */
+} lightning_concurrency;
+
+typedef enum lightning_transaction_state {
+  LIGHTNING_TRANSACTION_ACTIVE = 0,
+  LIGHTNING_TRANSACTION_COMMITTED = 1,
+  LIGHTNING_TRANSACTION_ROLLED_BACK = 2,
+  LIGHTNING_TRANSACTION_EXPIRED = 3,
+  LIGHTNING_TRANSACTION_UNKNOWN = 4 /* commit failed with LIGHTNING_OUTCOME_UNKNOWN */
+} lightning_transaction_state;
+
+typedef struct lightning_transaction_options {
+  size_t struct_size;
+  int32_t isolation;        /* lightning_isolation */
+  int32_t concurrency;      /* lightning_concurrency */
+  int32_t durability;       /* lightning_durability, of the commit */
+  bool read_only;           /* writes and reads for update are refused */
+  const char* owner;        /* for people, in lists and in the errors of others; NULL: nothing */
+  int64_t lock_timeout_ms;  /* longest wait for one lock; 0: never waits; below 0: as the setting says */
+  int64_t idle_timeout_ms;  /* between two calls; 0: no limit; below 0: as the setting says */
+  int64_t total_timeout_ms; /* until commit; 0: no limit; below 0: as the setting says */
+} lightning_transaction_options;
+#define LIGHTNING_TRANSACTION_OPTIONS_INIT \
+  {sizeof(lightning_transaction_options),  \
+   LIGHTNING_ISOLATION_SNAPSHOT,           \
+   LIGHTNING_OPTIMISTIC,                   \
+   LIGHTNING_DURABILITY_DEFAULT,           \
+   false,                                  \
+   NULL,                                   \
+   -1,                                     \
+   -1,                                     \
+   -1}
+
+/* A place in a transaction's writes to come back to. What is inside is the library's. */
+typedef struct lightning_savepoint {
+  uint64_t opaque[2];
+} lightning_savepoint;
+
+LIGHTNING_CALL lightning_error* lightning_begin(lightning_db* db, const lightning_transaction_options* options,
+                                                lightning_transaction** transaction);
+LIGHTNING_CALL lightning_error* lightning_transaction_put(lightning_transaction* transaction,
+                                                          const lightning_keyspace* keyspace, const void* key,
+                                                          size_t key_size, const void* value, size_t value_size);
+LIGHTNING_CALL lightning_error* lightning_transaction_erase(lightning_transaction* transaction,
+                                                            const lightning_keyspace* keyspace, const void* key,
+                                                            size_t key_size);
+/* As lightning_get(), own writes first. */
+LIGHTNING_CALL lightning_error* lightning_transaction_get(lightning_transaction* transaction,
+                                                          const lightning_keyspace* keyspace, const void* key,
+                                                          size_t key_size, void** value, size_t* value_size);
+/* And the key, which may be absent, is unchanged until this transaction commits. */
+LIGHTNING_CALL lightning_error* lightning_transaction_get_for_update(lightning_transaction* transaction,
+                                                                     const lightning_keyspace* keyspace,
+                                                                     const void* key, size_t key_size, void** value,
+                                                                     size_t* value_size);
+/* Sees own writes, later ones too. options->snapshot must be NULL. */
+LIGHTNING_CALL lightning_error* lightning_transaction_iterate(lightning_transaction* transaction,
+                                                              const lightning_keyspace* keyspace,
+                                                              const lightning_iterate_options* options,
+                                                              lightning_iterator** iterator);
+LIGHTNING_CALL lightning_error* lightning_transaction_set_savepoint(lightning_transaction* transaction,
+                                                                    lightning_savepoint* savepoint);
+/* Undoes all writes since the savepoint, which may be used again; those after it may not. */
+LIGHTNING_CALL lightning_error* lightning_transaction_rollback_to(lightning_transaction* transaction,
+                                                                  const lightning_savepoint* savepoint);
+/* All writes or none. Whatever it answers, the transaction has ended. sequence: of its last write; may be NULL. */
+LIGHTNING_CALL lightning_error* lightning_transaction_commit(lightning_transaction* transaction, uint64_t* sequence);
+LIGHTNING_CALL lightning_error* lightning_transaction_rollback(lightning_transaction* transaction);
+/* lightning_transaction_state; of NULL: rolled back. */
+LIGHTNING_API int32_t lightning_transaction_get_state(const lightning_transaction* transaction);
+LIGHTNING_API uint64_t lightning_transaction_id(const lightning_transaction* transaction);
+LIGHTNING_API void lightning_transaction_free(lightning_transaction* transaction); /* rolls back what is active */
+
+/* --- upkeep -------------------------------------------------------------------------------------------------------*/
+/* Writes what is in memory to tables; durable at return. */
+LIGHTNING_CALL lightning_error* lightning_flush(lightning_db* db);
+
+typedef enum lightning_bottom_level {
+  LIGHTNING_BOTTOM_LEAVE = 0,   /* tables that are alone in their range stay as they are */
+  LIGHTNING_BOTTOM_RECLAIM = 1, /* those that hold what nobody can read are written anew */
+  LIGHTNING_BOTTOM_REWRITE = 2  /* all are written anew */
+} lightning_bottom_level;
+/* Brings the range into one level and drops what no snapshot can see; waits. NULL for a bound: none. */
+LIGHTNING_CALL lightning_error* lightning_compact_range(lightning_db* db, const lightning_keyspace* keyspace,
+                                                        const lightning_bytes* start, const lightning_bytes* end,
+                                                        int32_t bottom);
+LIGHTNING_CALL lightning_error* lightning_wait_for_background_work(lightning_db* db);
+/* How many records. exact: whether it is not an estimate; may be NULL. */
+LIGHTNING_CALL lightning_error* lightning_count(lightning_db* db, const lightning_keyspace* keyspace, uint64_t* records,
+                                                bool* exact);
+/* Stored bytes of the range. */
+LIGHTNING_CALL lightning_error* lightning_approximate_size(lightning_db* db, const lightning_keyspace* keyspace,
+                                                           const lightning_bytes* start, const lightning_bytes* end,
+                                                           uint64_t* bytes);
+
+typedef struct lightning_check_options {
+  size_t struct_size;
+  bool full; /* false: manifest, file sizes and roots only; true: every block and every key */
+  /* Called now and then, on the caller's thread or another; false stops with LIGHTNING_ERROR_CANCELLED. May be NULL.
+   * It must not throw, nor call the database. */
+  bool (*progress)(void* context, uint64_t done_bytes, uint64_t total_bytes);
+  void* context;
+} lightning_check_options;
+#define LIGHTNING_CHECK_OPTIONS_INIT {sizeof(lightning_check_options), true, NULL, NULL}
+
+/* Verifies what is on disk. What does not hold is in the report; an error means that the check could not run. */
+LIGHTNING_CALL lightning_error* lightning_check(lightning_db* db, const lightning_check_options* options,
+                                                lightning_check_report** report);
+LIGHTNING_API size_t lightning_check_report_findings(const lightning_check_report* report); /* 0: nothing wrong */
+/* NULL if index is not below the number of findings. Not to be freed. */
+LIGHTNING_API const lightning_error* lightning_check_report_finding(const lightning_check_report* report, size_t index);
+LIGHTNING_API uint64_t lightning_check_report_blocks(const lightning_check_report* report);
+LIGHTNING_API uint64_t lightning_check_report_bytes(const lightning_check_report* report);
+LIGHTNING_API void lightning_check_report_free(lightning_check_report* report);
+
+/* --- statistics ---------------------------------------------------------------------------------------------------
+ * Counters since the database was opened, but for the last seven, which say what is now. */
+typedef struct lightning_statistics {
+  uint64_t gets, get_hits, multi_gets, puts, erases, batches, seeks, scanned_entries;
+  uint64_t bytes_written_by_user, bytes_read_by_user;
+  uint64_t wal_bytes, wal_syncs, flushes, flush_bytes;
+  uint64_t compactions, compaction_bytes_read, compaction_bytes_written;
+  uint64_t cache_hits, cache_misses;
+  uint64_t transactions_committed, transactions_rolled_back, transaction_conflicts, transaction_deadlocks;
+  uint64_t transactions_active, last_sequence, live_snapshots, bytes_on_disk, memory_bytes_limit, damaged_tables;
+  uint64_t loss_window_bytes; /* acknowledged, and not yet known to be on disk */
+} lightning_statistics;
+
+/* size: sizeof(lightning_statistics), of the version that the caller was compiled with. */
+LIGHTNING_CALL lightning_error* lightning_read_statistics(lightning_db* db, lightning_statistics* statistics,
+                                                          size_t size);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,294 @@
+// Reads and writes of single records, batches, snapshots and iterators.
+#include "capi/handles.h"
+
+using namespace lightning;
+using namespace lightning::capi;
+
+namespace {
+
+Result<ReadOptions> read_options_of(const std::shared_ptr<OpenDatabase>& home, const lightning_read_options* options) {
+  static constexpr lightning_read_options kDefaults = LIGHTNING_READ_OPTIONS_INIT;
+  LIGHTNING_ASSIGN(const auto known, options_of(options, kDefaults, sizeof(kDefaults)));
+  ReadOptions made{.fill_cache = known.fill_cache};
+  if (known.snapshot != nullptr) {
+    if (known.snapshot->live.home() != home) return invalid("the snapshot is of another opening of a database");
+    made.snapshot = &known.snapshot->snapshot;
+  }
+  return made;
+}
+
+Result<std::optional<std::string_view>> optional_value(const lightning_bytes* value) {
+  if (value == nullptr) return std::optional<std::string_view>();
+  LIGHTNING_ASSIGN(const auto bytes, value_of(value->data, value->size));
+  return std::optional<std::string_view>(bytes);
+}
+
+// A batch may name keyspaces of one database only: inside it they are numbers.
+Result<const Keyspace*> keyspace_for(lightning_batch& batch, const lightning_keyspace* keyspace) {
+  if (keyspace == nullptr) return nullptr;
+  if (batch.has_home && batch.home.lock() != keyspace->home)
+    return invalid("the batch has operations on keyspaces of another database");
+  batch.home = keyspace->home;
+  batch.has_home = true;
+  return &keyspace->keyspace;
+}
+
+// Moves an iterator, and keeps what could not be said otherwise for its status.
+template <class Move>
+void move(lightning_iterator* iterator, Move&& move_it) {
+  if (iterator == nullptr) return;
+  lightning_error_free(iterator->failure);
+  iterator->failure = nullptr;
+  iterator->failure = guarded([&]() -> Status { return move_it(iterator->iterator); });
+}
+
+}  // namespace
+
+lightning_error* lightning_put(lightning_db* db, const lightning_keyspace* keyspace, const void* key, size_t key_size,
+                               const void* value, size_t value_size, const lightning_write_options* options) {
+  return guarded([&]() -> Status {
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(home, keyspace));
+    LIGHTNING_ASSIGN(const auto key_bytes, key_of(key, key_size));
+    LIGHTNING_ASSIGN(const auto value_bytes, value_of(value, value_size));
+    LIGHTNING_ASSIGN(const auto known, write_options_of(options));
+    return home->database.put(*in, key_bytes, value_bytes, known);
+  });
+}
+
+lightning_error* lightning_erase(lightning_db* db, const lightning_keyspace* keyspace, const void* key, size_t key_size,
+                                 const lightning_write_options* options) {
+  return guarded([&]() -> Status {
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(home, keyspace));
+    LIGHTNING_ASSIGN(const auto key_bytes, key_of(key, key_size));
+    LIGHTNING_ASSIGN(const auto known, write_options_of(options));
+    return home->database.erase(*in, key_bytes, known);
+  });
+}
+
+lightning_error* lightning_put_if_absent(lightning_db* db, const lightning_keyspace* keyspace, const void* key,
+                                         size_t key_size, const void* value, size_t value_size,
+                                         const lightning_write_options* options, bool* applied) {
+  const lightning_bytes desired = {value, value_size};
+  return lightning_compare_and_set(db, keyspace, key, key_size, nullptr, &desired, options, applied);
+}
+
+lightning_error* lightning_compare_and_set(lightning_db* db, const lightning_keyspace* keyspace, const void* key,
+                                           size_t key_size, const lightning_bytes* expected,
+                                           const lightning_bytes* desired, const lightning_write_options* options,
+                                           bool* applied) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(cleared(applied, "applied"));
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(home, keyspace));
+    LIGHTNING_ASSIGN(const auto key_bytes, key_of(key, key_size));
+    LIGHTNING_ASSIGN(const auto before, optional_value(expected));
+    LIGHTNING_ASSIGN(const auto after, optional_value(desired));
+    LIGHTNING_ASSIGN(const auto known, write_options_of(options));
+    LIGHTNING_ASSIGN(const auto done, home->database.compare_and_set(*in, key_bytes, before, after, known));
+    *applied = done.applied;
+    return {};
+  });
+}
+
+// --- batches ---------------------------------------------------------------------------------------------------------
+
+lightning_error* lightning_batch_create(lightning_batch** batch) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(cleared(batch, "batch"));
+    *batch = new lightning_batch{};
+    return {};
+  });
+}
+
+lightning_error* lightning_batch_put(lightning_batch* batch, const lightning_keyspace* keyspace, const void* key,
+                                     size_t key_size, const void* value, size_t value_size) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(required(batch, "the batch"));
+    LIGHTNING_ASSIGN(const auto key_bytes, key_of(key, key_size));
+    LIGHTNING_ASSIGN(const auto value_bytes, value_of(value, value_size));
+    if (batch->batch.bytes() + value_bytes.size() > kBatchBytesMax)
+      return Error(ErrorCode::kBatchTooLarge, "with this value the batch would have more than 1 GiB");
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_for(*batch, keyspace));
+    if (in == nullptr) {
+      batch->batch.put(key_bytes, value_bytes);
+    } else {
+      batch->batch.put(*in, key_bytes, value_bytes);
+    }
+    return {};
+  });
+}
+
+lightning_error* lightning_batch_erase(lightning_batch* batch, const lightning_keyspace* keyspace, const void* key,
+                                       size_t key_size) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(required(batch, "the batch"));
+    LIGHTNING_ASSIGN(const auto key_bytes, key_of(key, key_size));
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_for(*batch, keyspace));
+    if (in == nullptr) {
+      batch->batch.erase(key_bytes);
+    } else {
+      batch->batch.erase(*in, key_bytes);
+    }
+    return {};
+  });
+}
+
+size_t lightning_batch_length(const lightning_batch* batch) { return batch ? batch->batch.len() : 0; }
+void lightning_batch_clear(lightning_batch* batch) {
+  if (batch == nullptr) return;
+  batch->batch.clear();
+  batch->home.reset();
+  batch->has_home = false;
+}
+void lightning_batch_free(lightning_batch* batch) { delete batch; }
+
+lightning_error* lightning_write(lightning_db* db, const lightning_batch* batch, const lightning_write_options* options,
+                                 uint64_t* sequence) {
+  return guarded([&]() -> Status {
+    if (sequence != nullptr) *sequence = 0;
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    LIGHTNING_TRY(required(batch, "the batch"));
+    if (batch->has_home && batch->home.lock() != home)
+      return invalid("the batch has operations on keyspaces of another database");
+    LIGHTNING_ASSIGN(const auto known, write_options_of(options));
+    LIGHTNING_ASSIGN(const Sequence written, home->database.write(batch->batch, known));
+    if (sequence != nullptr) *sequence = written;
+    return {};
+  });
+}
+
+// --- reads -----------------------------------------------------------------------------------------------------------
+
+lightning_error* lightning_get(lightning_db* db, const lightning_keyspace* keyspace, const void* key, size_t key_size,
+                               const lightning_read_options* options, void** value, size_t* value_size) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(cleared(value, "value"));
+    LIGHTNING_TRY(cleared(value_size, "value_size"));
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(home, keyspace));
+    LIGHTNING_ASSIGN(const auto key_bytes, key_of(key, key_size));
+    LIGHTNING_ASSIGN(const auto known, read_options_of(home, options));
+    PinnedValue found;
+    LIGHTNING_TRY(home->database.get(*in, key_bytes, found, known));
+    if (found.found()) hand_over(found.value(), *value, *value_size);
+    return {};
+  });
+}
+
+lightning_error* lightning_multi_get(lightning_db* db, const lightning_keyspace* keyspace, const lightning_bytes* keys,
+                                     size_t count, const lightning_read_options* options, lightning_values** values) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(cleared(values, "values"));
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(home, keyspace));
+    if (count > 0) LIGHTNING_TRY(required(keys, "keys"));
+    LIGHTNING_ASSIGN(const auto known, read_options_of(home, options));
+    std::vector<std::string_view> views;
+    views.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      LIGHTNING_ASSIGN(const auto key, key_of(keys[i].data, keys[i].size));
+      views.push_back(key);
+    }
+    auto made = std::unique_ptr<lightning_values>(
+        new lightning_values{.live = LiveHandle(home), .values = std::vector<PinnedValue>(count)});
+    LIGHTNING_TRY(home->database.multi_get(*in, views, made->values, known));
+    *values = made.release();
+    return {};
+  });
+}
+
+bool lightning_values_get(const lightning_values* values, size_t index, lightning_bytes* value) {
+  if (value != nullptr) *value = {};
+  if (values == nullptr || index >= values->values.size() || !values->values[index].found()) return false;
+  const std::string_view found = values->values[index].value();
+  if (value != nullptr) *value = {found.data() != nullptr ? found.data() : "", found.size()};
+  return true;
+}
+
+size_t lightning_values_count(const lightning_values* values) { return values ? values->values.size() : 0; }
+void lightning_values_free(lightning_values* values) { delete values; }
+
+lightning_error* lightning_snapshot_create(lightning_db* db, lightning_snapshot** snapshot) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(cleared(snapshot, "snapshot"));
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    *snapshot = new lightning_snapshot{.live = LiveHandle(home), .snapshot = home->database.snapshot()};
+    return {};
+  });
+}
+
+uint64_t lightning_snapshot_sequence(const lightning_snapshot* snapshot) {
+  return snapshot ? snapshot->snapshot.sequence() : 0;
+}
+void lightning_snapshot_free(lightning_snapshot* snapshot) { delete snapshot; }
+
+// --- iterators -------------------------------------------------------------------------------------------------------
+
+lightning_error* lightning_iterate(lightning_db* db, const lightning_keyspace* keyspace,
+                                   const lightning_iterate_options* options, lightning_iterator** iterator) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(cleared(iterator, "iterator"));
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(home, keyspace));
+    LIGHTNING_ASSIGN(const auto known, iterate_options_of(home, options));
+    auto made = std::unique_ptr<lightning_iterator>(
+        new lightning_iterator{.live = LiveHandle(home), .iterator = home->database.iterate(*in, known)});
+    LIGHTNING_TRY(made->iterator.status());
+    *iterator = made.release();
+    return {};
+  });
+}
+
+bool lightning_iterator_valid(const lightning_iterator* iterator) {
+  return iterator && !iterator->failure && iterator->iterator.valid();
+}
+
+void lightning_iterator_seek_to_first(lightning_iterator* iterator) {
+  move(iterator, [](Iterator& it) -> Status { return it.seek_to_first(), Status(); });
+}
+void lightning_iterator_seek_to_last(lightning_iterator* iterator) {
+  move(iterator, [](Iterator& it) -> Status { return it.seek_to_last(), Status(); });
+}
+void lightning_iterator_seek(lightning_iterator* iterator, const void* target, size_t target_size) {
+  move(iterator, [&](Iterator& it) -> Status {
+    LIGHTNING_ASSIGN(const auto bytes, key_of(target, target_size));
+    it.seek(bytes);
+    return {};
+  });
+}
+void lightning_iterator_seek_for_prev(lightning_iterator* iterator, const void* target, size_t target_size) {
+  move(iterator, [&](Iterator& it) -> Status {
+    LIGHTNING_ASSIGN(const auto bytes, key_of(target, target_size));
+    it.seek_for_prev(bytes);
+    return {};
+  });
+}
+void lightning_iterator_next(lightning_iterator* iterator) {
+  if (lightning_iterator_valid(iterator)) move(iterator, [](Iterator& it) -> Status { return it.next(), Status(); });
+}
+void lightning_iterator_prev(lightning_iterator* iterator) {
+  if (lightning_iterator_valid(iterator)) move(iterator, [](Iterator& it) -> Status { return it.prev(), Status(); });
+}
+
+lightning_bytes lightning_iterator_key(const lightning_iterator* iterator) {
+  if (!lightning_iterator_valid(iterator)) return {};
+  return {iterator->iterator.key().data(), iterator->iterator.key().size()};
+}
+lightning_bytes lightning_iterator_value(const lightning_iterator* iterator) {
+  if (!lightning_iterator_valid(iterator)) return {};
+  const std::string_view value = iterator->iterator.value();
+  return {value.data() != nullptr ? value.data() : "", value.size()};
+}
+
+lightning_error* lightning_iterator_status(const lightning_iterator* iterator) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(required(iterator, "the iterator"));
+    if (iterator->failure == out_of_memory()) throw std::bad_alloc();
+    if (iterator->failure != nullptr)
+      return Error(static_cast<ErrorCode>(iterator->failure->code), iterator->failure->message);
+    return iterator->iterator.status();
+  });
+}
+void lightning_iterator_free(lightning_iterator* iterator) { delete iterator; }

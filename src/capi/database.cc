@@ -1,0 +1,299 @@
+// Opening, closing, keyspaces and upkeep.
+#include "capi/handles.h"
+#include "lightning/version.h"
+
+using namespace lightning;
+using namespace lightning::capi;
+
+namespace {
+
+using Opener = Result<Database> (*)(const std::string&, const LightningDbConfig&);
+
+lightning_error* open_with(Opener opener, const char* path, const lightning_config* config, lightning_db** db) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(cleared(db, "db"));
+    LIGHTNING_TRY(required(path, "path"));
+    LIGHTNING_ASSIGN(Database database, opener(path, config ? config->config : LightningDbConfig()));
+    *db = new lightning_db{std::make_shared<OpenDatabase>(std::move(database))};
+    return {};
+  });
+}
+
+constexpr lightning_keyspace_options kKeyspaceDefaults = LIGHTNING_KEYSPACE_OPTIONS_INIT;
+
+Result<KeyspaceOptions> keyspace_options_of(const lightning_keyspace_options* options) {
+  LIGHTNING_ASSIGN(const auto known, options_of(options, kKeyspaceDefaults, sizeof(kKeyspaceDefaults)));
+  KeyspaceOptions made;
+  if (known.merge_operator != nullptr) made.merge_operator = known.merge_operator;
+  made.default_ttl = std::chrono::milliseconds(known.default_ttl_ms);
+  made.counted = known.counted;
+  return made;
+}
+
+}  // namespace
+
+uint32_t lightning_c_abi_version(void) { return LIGHTNING_C_ABI_VERSION; }
+const char* lightning_version(void) { return LIGHTNING_VERSION; }
+
+lightning_error* lightning_open(const char* path, const lightning_config* config, lightning_db** db) {
+  return open_with([](const std::string& at, const LightningDbConfig& with) { return Database::open(at, with); }, path,
+                   config, db);
+}
+
+lightning_error* lightning_open_read_only(const char* path, const lightning_config* config, lightning_db** db) {
+  return open_with(
+      [](const std::string& at, const LightningDbConfig& with) { return Database::open_read_only(at, with); }, path,
+      config, db);
+}
+
+lightning_error* lightning_close(lightning_db* db) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(required(db, "the database"));
+    OpenDatabase& home = *db->home;
+    if (home.closed.load()) return {};
+    if (const std::size_t live = home.live_handles.load(); live > 0)
+      return Error(ErrorCode::kBusy,
+                   std::to_string(live) + " iterators, snapshots, values or transactions of the database are not freed")
+          .at_file(home.path)
+          .with_advice("free them, then close");
+    home.closed.store(true);
+    return home.database.close();
+  });
+}
+
+void lightning_db_free(lightning_db* db) { delete db; }
+
+const char* lightning_db_path(const lightning_db* db) { return db ? db->home->path.c_str() : ""; }
+
+lightning_error* lightning_db_config(const lightning_db* db, lightning_config** config) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(cleared(config, "config"));
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    *config = new lightning_config{.config = home->database.config(), .path = home->path};
+    return {};
+  });
+}
+
+lightning_error* lightning_create_keyspace(lightning_db* db, const void* name, size_t name_size,
+                                           const lightning_keyspace_options* options, lightning_keyspace** keyspace) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(cleared(keyspace, "keyspace"));
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    LIGHTNING_ASSIGN(const auto text, bytes_of(name, name_size, "the name"));
+    LIGHTNING_ASSIGN(const auto known, keyspace_options_of(options));
+    LIGHTNING_ASSIGN(auto made, home->database.create_keyspace(text, known));
+    *keyspace = new lightning_keyspace{home, std::move(made)};
+    return {};
+  });
+}
+
+lightning_error* lightning_get_keyspace(lightning_db* db, const void* name, size_t name_size,
+                                        lightning_keyspace** keyspace) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(cleared(keyspace, "keyspace"));
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    LIGHTNING_ASSIGN(const auto text, bytes_of(name, name_size, "the name"));
+    LIGHTNING_ASSIGN(auto found, home->database.keyspace(text));
+    *keyspace = new lightning_keyspace{home, std::move(found)};
+    return {};
+  });
+}
+
+lightning_error* lightning_get_or_create_keyspace(lightning_db* db, const void* name, size_t name_size,
+                                                  const lightning_keyspace_options* options,
+                                                  lightning_keyspace** keyspace) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(cleared(keyspace, "keyspace"));
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    LIGHTNING_ASSIGN(const auto text, bytes_of(name, name_size, "the name"));
+    LIGHTNING_ASSIGN(const auto known, keyspace_options_of(options));
+    LIGHTNING_ASSIGN(auto found, home->database.get_or_create_keyspace(text, known));
+    *keyspace = new lightning_keyspace{home, std::move(found)};
+    return {};
+  });
+}
+
+lightning_error* lightning_drop_keyspace(lightning_db* db, const void* name, size_t name_size) {
+  return guarded([&]() -> Status {
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    LIGHTNING_ASSIGN(const auto text, bytes_of(name, name_size, "the name"));
+    return home->database.drop_keyspace(text);
+  });
+}
+
+lightning_error* lightning_list_keyspaces(lightning_db* db, lightning_bytes** names, size_t* count) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(cleared(names, "names"));
+    LIGHTNING_TRY(cleared(count, "count"));
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    const std::vector<std::string> all = home->database.keyspaces();
+    std::size_t bytes = all.size() * sizeof(lightning_bytes);
+    for (const std::string& name : all) bytes += name.size();
+    auto* const entries = static_cast<lightning_bytes*>(allocate(bytes));
+    char* at = reinterpret_cast<char*>(entries + all.size());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      entries[i] = {at, all[i].size()};
+      at = std::copy(all[i].begin(), all[i].end(), at);
+    }
+    *names = entries;
+    *count = all.size();
+    return {};
+  });
+}
+
+lightning_bytes lightning_keyspace_name(const lightning_keyspace* keyspace) {
+  if (keyspace == nullptr) return {kDefaultKeyspaceName.data(), kDefaultKeyspaceName.size()};
+  return {keyspace->keyspace.name().data(), keyspace->keyspace.name().size()};
+}
+
+lightning_error* lightning_keyspace_read_options(const lightning_keyspace* keyspace,
+                                                 lightning_keyspace_options* options) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(required(keyspace, "the keyspace"));
+    LIGHTNING_TRY(required(options, "options"));
+    const KeyspaceOptions& held = keyspace->keyspace.options();
+    return fill(*options, options->struct_size,
+                {.struct_size = sizeof(lightning_keyspace_options),
+                 .merge_operator = held.merge_operator.c_str(),
+                 .default_ttl_ms = held.default_ttl.count(),
+                 .counted = held.counted});
+  });
+}
+
+void lightning_keyspace_free(lightning_keyspace* keyspace) { delete keyspace; }
+
+lightning_error* lightning_sync(lightning_db* db) {
+  return guarded([&]() -> Status {
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    return home->database.sync();
+  });
+}
+
+lightning_error* lightning_flush(lightning_db* db) {
+  return guarded([&]() -> Status {
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    return home->database.flush();
+  });
+}
+
+lightning_error* lightning_compact_range(lightning_db* db, const lightning_keyspace* keyspace,
+                                         const lightning_bytes* start, const lightning_bytes* end, int32_t bottom) {
+  return guarded([&]() -> Status {
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(home, keyspace));
+    LIGHTNING_ASSIGN(const auto range, range_of(start, end));
+    LIGHTNING_ASSIGN(const auto level, choice_of(bottom, BottomLevel::kRewrite, "lightning_bottom_level"));
+    return home->database.compact_range(*in, range, {.bottom = level});
+  });
+}
+
+lightning_error* lightning_wait_for_background_work(lightning_db* db) {
+  return guarded([&]() -> Status {
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    return home->database.wait_for_background_work();
+  });
+}
+
+lightning_error* lightning_count(lightning_db* db, const lightning_keyspace* keyspace, uint64_t* records, bool* exact) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(cleared(records, "records"));
+    if (exact != nullptr) *exact = false;
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(home, keyspace));
+    LIGHTNING_ASSIGN(const RecordCount counted, home->database.count(*in));
+    *records = counted.records;
+    if (exact != nullptr) *exact = counted.exact;
+    return {};
+  });
+}
+
+lightning_error* lightning_approximate_size(lightning_db* db, const lightning_keyspace* keyspace,
+                                            const lightning_bytes* start, const lightning_bytes* end, uint64_t* bytes) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(cleared(bytes, "bytes"));
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(home, keyspace));
+    LIGHTNING_ASSIGN(const auto range, range_of(start, end));
+    LIGHTNING_ASSIGN(*bytes, home->database.approximate_size(*in, range));
+    return {};
+  });
+}
+
+// --- check -----------------------------------------------------------------------------------------------------------
+
+lightning_error* lightning_check(lightning_db* db, const lightning_check_options* options,
+                                 lightning_check_report** report) {
+  return guarded([&]() -> Status {
+    static constexpr lightning_check_options kDefaults = LIGHTNING_CHECK_OPTIONS_INIT;
+    LIGHTNING_TRY(cleared(report, "report"));
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    LIGHTNING_ASSIGN(const auto known, options_of(options, kDefaults, sizeof(kDefaults)));
+    CheckOptions wanted{.full = known.full};
+    if (known.progress != nullptr)
+      wanted.progress = [known](std::uint64_t done, std::uint64_t total) {
+        return known.progress(known.context, done, total);
+      };
+    auto made = std::make_unique<lightning_check_report>();
+    LIGHTNING_ASSIGN(made->report, home->database.check(wanted));
+    for (const CheckFinding& finding : made->report.findings) made->findings.emplace_back(make_error(finding.error));
+    *report = made.release();
+    return {};
+  });
+}
+
+size_t lightning_check_report_findings(const lightning_check_report* report) {
+  return report ? report->findings.size() : 0;
+}
+const lightning_error* lightning_check_report_finding(const lightning_check_report* report, size_t index) {
+  return report && index < report->findings.size() ? report->findings[index].get() : nullptr;
+}
+uint64_t lightning_check_report_blocks(const lightning_check_report* report) {
+  return report ? report->report.blocks : 0;
+}
+uint64_t lightning_check_report_bytes(const lightning_check_report* report) {
+  return report ? report->report.bytes : 0;
+}
+void lightning_check_report_free(lightning_check_report* report) { delete report; }
+
+// --- statistics ------------------------------------------------------------------------------------------------------
+
+lightning_error* lightning_read_statistics(lightning_db* db, lightning_statistics* statistics, size_t size) {
+  return guarded([&]() -> Status {
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    LIGHTNING_TRY(required(statistics, "statistics"));
+    const Statistics s = home->database.stats();
+    return fill(*statistics, size,
+                {
+                    .gets = s.gets,
+                    .get_hits = s.get_hits,
+                    .multi_gets = s.multi_gets,
+                    .puts = s.puts,
+                    .erases = s.erases,
+                    .batches = s.batches,
+                    .seeks = s.seeks,
+                    .scanned_entries = s.scanned_entries,
+                    .bytes_written_by_user = s.bytes_written_by_user,
+                    .bytes_read_by_user = s.bytes_read_by_user,
+                    .wal_bytes = s.wal_bytes,
+                    .wal_syncs = s.wal_syncs,
+                    .flushes = s.flushes,
+                    .flush_bytes = s.flush_bytes,
+                    .compactions = s.compactions,
+                    .compaction_bytes_read = s.compaction_bytes_read,
+                    .compaction_bytes_written = s.compaction_bytes_written,
+                    .cache_hits = s.cache_hits,
+                    .cache_misses = s.cache_misses,
+                    .transactions_committed = s.transactions.committed,
+                    .transactions_rolled_back = s.transactions.rolled_back,
+                    .transaction_conflicts = s.transactions.conflicts,
+                    .transaction_deadlocks = s.transactions.deadlocks,
+                    .transactions_active = s.transactions.active,
+                    .last_sequence = s.last_sequence,
+                    .live_snapshots = s.live_snapshots,
+                    .bytes_on_disk = s.bytes_on_disk,
+                    .memory_bytes_limit = s.memory.budget,
+                    .damaged_tables = s.damaged_tables.size(),
+                    .loss_window_bytes = s.loss_window.bytes,
+                });
+  });
+}

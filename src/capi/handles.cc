@@ -1,0 +1,94 @@
+#include "capi/handles.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace lightning::capi {
+
+Status required(const void* pointer, std::string_view what) {
+  if (pointer == nullptr) return invalid(std::string(what).append(" is null"));
+  return {};
+}
+
+Result<std::string_view> bytes_of(const void* data, std::size_t size, std::string_view what) {
+  if (data == nullptr && size > 0) return invalid(std::string(what).append(" is null, and its length is not 0"));
+  return std::string_view(static_cast<const char*>(data), size);
+}
+
+Result<std::string_view> key_of(const void* data, std::size_t size) {
+  if (size > kKeyBytesMax) return Error(ErrorCode::kKeyTooLarge, "the key has " + std::to_string(size) + " bytes");
+  return bytes_of(data, size, "the key");
+}
+
+Result<std::string_view> value_of(const void* data, std::size_t size) {
+  if (size > kValueBytesMax)
+    return Error(ErrorCode::kValueTooLarge, "the value has " + std::to_string(size) + " bytes");
+  return bytes_of(data, size, "the value");
+}
+
+Result<std::shared_ptr<OpenDatabase>> home_of(const lightning_db* db) {
+  LIGHTNING_TRY(required(db, "the database"));
+  if (db->home->closed.load()) return Error(ErrorCode::kClosed, "the database is closed").at_file(db->home->path);
+  return db->home;
+}
+
+Result<const Keyspace*> keyspace_of(const std::shared_ptr<OpenDatabase>& home, const lightning_keyspace* keyspace) {
+  if (keyspace == nullptr) return &home->default_keyspace;
+  if (keyspace->home != home)
+    return invalid("the keyspace '" + keyspace->keyspace.name() + "' is of another opening of a database");
+  return &keyspace->keyspace;
+}
+
+Result<WriteOptions> write_options_of(const lightning_write_options* options) {
+  static constexpr lightning_write_options kDefaults = LIGHTNING_WRITE_OPTIONS_INIT;
+  LIGHTNING_ASSIGN(const auto known, options_of(options, kDefaults, sizeof(kDefaults)));
+  LIGHTNING_ASSIGN(const auto durability, choice_of(known.durability, Durability::kSync, "durability"));
+  return WriteOptions{.durability = durability};
+}
+
+Result<IterateOptions> iterate_options_of(const std::shared_ptr<OpenDatabase>& home,
+                                          const lightning_iterate_options* options) {
+  static constexpr lightning_iterate_options kDefaults = LIGHTNING_ITERATE_OPTIONS_INIT;
+  LIGHTNING_ASSIGN(const auto known, options_of(options, kDefaults, sizeof(kDefaults)));
+  IterateOptions made{.fill_cache = known.fill_cache};
+  if (known.snapshot != nullptr) {
+    if (known.snapshot->live.home() != home) return invalid("the snapshot is of another opening of a database");
+    made.snapshot = &known.snapshot->snapshot;
+  }
+  LIGHTNING_ASSIGN(const auto lower, bytes_of(known.lower_bound.data, known.lower_bound.size, "lower_bound"));
+  LIGHTNING_ASSIGN(const auto upper, bytes_of(known.upper_bound.data, known.upper_bound.size, "upper_bound"));
+  LIGHTNING_ASSIGN(const auto prefix, bytes_of(known.prefix.data, known.prefix.size, "prefix"));
+  if (known.lower_bound.data != nullptr) made.lower_bound = lower;
+  if (known.upper_bound.data != nullptr) made.upper_bound = upper;
+  made.prefix = prefix;
+  return made;
+}
+
+Result<KeyRange> range_of(const lightning_bytes* start, const lightning_bytes* end) {
+  KeyRange range;
+  if (start != nullptr) {
+    LIGHTNING_ASSIGN(range.start, bytes_of(start->data, start->size, "the start of the range"));
+    if (start->data == nullptr) range.start.reset();
+  }
+  if (end != nullptr) {
+    LIGHTNING_ASSIGN(range.end, bytes_of(end->data, end->size, "the end of the range"));
+    if (end->data == nullptr) range.end.reset();
+  }
+  return range;
+}
+
+void* allocate(std::size_t bytes) {
+  void* const memory = std::malloc(std::max<std::size_t>(bytes, 1));
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+
+void hand_over(std::string_view bytes, void*& value, std::size_t& size) {
+  value = allocate(bytes.size());
+  if (!bytes.empty()) std::memcpy(value, bytes.data(), bytes.size());
+  size = bytes.size();
+}
+
+}  // namespace lightning::capi
+
+void lightning_free(void* memory) { std::free(memory); }

@@ -1,0 +1,164 @@
+// Transactions.
+#include <bit>
+
+#include "capi/handles.h"
+
+using namespace lightning;
+using namespace lightning::capi;
+
+namespace {
+
+static_assert(sizeof(Savepoint) == sizeof(lightning_savepoint) && std::is_trivially_copyable_v<Savepoint>);
+
+std::optional<std::chrono::milliseconds> timeout_of(int64_t milliseconds) {
+  if (milliseconds < 0) return {};
+  // Longer than anybody waits, and nothing that is added to it overflows.
+  return std::chrono::milliseconds(
+      std::min<int64_t>(milliseconds, std::chrono::milliseconds(std::chrono::years(1)).count()));
+}
+
+Result<TransactionOptions> transaction_options_of(const lightning_transaction_options* options) {
+  static constexpr lightning_transaction_options kDefaults = LIGHTNING_TRANSACTION_OPTIONS_INIT;
+  LIGHTNING_ASSIGN(const auto known, options_of(options, kDefaults, sizeof(kDefaults)));
+  TransactionOptions made;
+  LIGHTNING_ASSIGN(made.isolation, choice_of(known.isolation, Isolation::kSerializable, "isolation"));
+  LIGHTNING_ASSIGN(made.concurrency, choice_of(known.concurrency, Concurrency::kPessimistic, "concurrency"));
+  LIGHTNING_ASSIGN(made.durability, choice_of(known.durability, Durability::kSync, "durability"));
+  made.read_only = known.read_only;
+  if (known.owner != nullptr) made.owner = known.owner;
+  made.lock_timeout = timeout_of(known.lock_timeout_ms);
+  made.idle_timeout = timeout_of(known.idle_timeout_ms);
+  made.total_timeout = timeout_of(known.total_timeout_ms);
+  return made;
+}
+
+// The two reads differ in one call.
+template <class Get>
+lightning_error* read(lightning_transaction* transaction, const lightning_keyspace* keyspace, const void* key,
+                      size_t key_size, void** value, size_t* value_size, Get&& get) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(cleared(value, "value"));
+    LIGHTNING_TRY(cleared(value_size, "value_size"));
+    LIGHTNING_TRY(required(transaction, "the transaction"));
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(transaction->live.home(), keyspace));
+    LIGHTNING_ASSIGN(const auto key_bytes, key_of(key, key_size));
+    std::string found;
+    LIGHTNING_ASSIGN(const bool present, get(transaction->transaction, *in, key_bytes, found));
+    if (present) hand_over(found, *value, *value_size);
+    return {};
+  });
+}
+
+}  // namespace
+
+lightning_error* lightning_begin(lightning_db* db, const lightning_transaction_options* options,
+                                 lightning_transaction** transaction) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(cleared(transaction, "transaction"));
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    LIGHTNING_ASSIGN(const auto known, transaction_options_of(options));
+    LIGHTNING_ASSIGN(auto begun, home->database.begin(known));
+    *transaction = new lightning_transaction{.live = LiveHandle(home), .transaction = std::move(begun)};
+    return {};
+  });
+}
+
+lightning_error* lightning_transaction_put(lightning_transaction* transaction, const lightning_keyspace* keyspace,
+                                           const void* key, size_t key_size, const void* value, size_t value_size) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(required(transaction, "the transaction"));
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(transaction->live.home(), keyspace));
+    LIGHTNING_ASSIGN(const auto key_bytes, key_of(key, key_size));
+    LIGHTNING_ASSIGN(const auto value_bytes, value_of(value, value_size));
+    return transaction->transaction.put(*in, key_bytes, value_bytes);
+  });
+}
+
+lightning_error* lightning_transaction_erase(lightning_transaction* transaction, const lightning_keyspace* keyspace,
+                                             const void* key, size_t key_size) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(required(transaction, "the transaction"));
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(transaction->live.home(), keyspace));
+    LIGHTNING_ASSIGN(const auto key_bytes, key_of(key, key_size));
+    return transaction->transaction.erase(*in, key_bytes);
+  });
+}
+
+lightning_error* lightning_transaction_get(lightning_transaction* transaction, const lightning_keyspace* keyspace,
+                                           const void* key, size_t key_size, void** value, size_t* value_size) {
+  return read(
+      transaction, keyspace, key, key_size, value, value_size,
+      [](Transaction& from, const Keyspace& in, std::string_view k, std::string& v) { return from.get(in, k, v); });
+}
+
+lightning_error* lightning_transaction_get_for_update(lightning_transaction* transaction,
+                                                      const lightning_keyspace* keyspace, const void* key,
+                                                      size_t key_size, void** value, size_t* value_size) {
+  return read(transaction, keyspace, key, key_size, value, value_size,
+              [](Transaction& from, const Keyspace& in, std::string_view k, std::string& v) {
+                return from.get_for_update(in, k, v);
+              });
+}
+
+lightning_error* lightning_transaction_iterate(lightning_transaction* transaction, const lightning_keyspace* keyspace,
+                                               const lightning_iterate_options* options,
+                                               lightning_iterator** iterator) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(cleared(iterator, "iterator"));
+    LIGHTNING_TRY(required(transaction, "the transaction"));
+    const auto& home = transaction->live.home();
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(home, keyspace));
+    LIGHTNING_ASSIGN(const auto known, iterate_options_of(home, options));
+    auto made = std::unique_ptr<lightning_iterator>(
+        new lightning_iterator{.live = LiveHandle(home), .iterator = transaction->transaction.iterate(*in, known)});
+    LIGHTNING_TRY(made->iterator.status());
+    *iterator = made.release();
+    return {};
+  });
+}
+
+lightning_error* lightning_transaction_set_savepoint(lightning_transaction* transaction,
+                                                     lightning_savepoint* savepoint) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(cleared(savepoint, "savepoint"));
+    LIGHTNING_TRY(required(transaction, "the transaction"));
+    LIGHTNING_ASSIGN(const Savepoint set, transaction->transaction.set_savepoint());
+    *savepoint = std::bit_cast<lightning_savepoint>(set);
+    return {};
+  });
+}
+
+lightning_error* lightning_transaction_rollback_to(lightning_transaction* transaction,
+                                                   const lightning_savepoint* savepoint) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(required(transaction, "the transaction"));
+    LIGHTNING_TRY(required(savepoint, "savepoint"));
+    return transaction->transaction.rollback_to(std::bit_cast<Savepoint>(*savepoint));
+  });
+}
+
+lightning_error* lightning_transaction_commit(lightning_transaction* transaction, uint64_t* sequence) {
+  return guarded([&]() -> Status {
+    if (sequence != nullptr) *sequence = 0;
+    LIGHTNING_TRY(required(transaction, "the transaction"));
+    LIGHTNING_ASSIGN(const Sequence committed, transaction->transaction.commit());
+    if (sequence != nullptr) *sequence = committed;
+    return {};
+  });
+}
+
+lightning_error* lightning_transaction_rollback(lightning_transaction* transaction) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(required(transaction, "the transaction"));
+    return transaction->transaction.rollback();
+  });
+}
+
+int32_t lightning_transaction_get_state(const lightning_transaction* transaction) {
+  if (transaction == nullptr) return LIGHTNING_TRANSACTION_ROLLED_BACK;
+  return static_cast<int32_t>(transaction->transaction.state());
+}
+uint64_t lightning_transaction_id(const lightning_transaction* transaction) {
+  return transaction ? transaction->transaction.id() : 0;
+}
+void lightning_transaction_free(lightning_transaction* transaction) { delete transaction; }

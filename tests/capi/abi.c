@@ -1,0 +1,182 @@
+/* What programs were compiled with, on a 64-bit machine: compiling this fails if a value, a place or a size has changed.
+ * New fields come at the end of a struct, new values behind the others; what stands here stays. */
+#include <lightning/c.h>
+
+#define HOLDS(what) _Static_assert(what, #what)
+#define AT(type, field, offset) HOLDS(offsetof(type, field) == (offset))
+
+HOLDS(LIGHTNING_OK == 0);
+HOLDS(LIGHTNING_ERROR_INVALID_ARGUMENT == 1001);
+HOLDS(LIGHTNING_ERROR_KEY_EMPTY == 1002);
+HOLDS(LIGHTNING_ERROR_KEY_TOO_LARGE == 1003);
+HOLDS(LIGHTNING_ERROR_VALUE_TOO_LARGE == 1004);
+HOLDS(LIGHTNING_ERROR_BATCH_TOO_LARGE == 1005);
+HOLDS(LIGHTNING_ERROR_INVERTED_RANGE == 1006);
+HOLDS(LIGHTNING_ERROR_READ_ONLY_DATABASE == 1007);
+HOLDS(LIGHTNING_ERROR_CONFIG_INVALID == 1008);
+HOLDS(LIGHTNING_ERROR_KEYSPACE_NOT_FOUND == 1009);
+HOLDS(LIGHTNING_ERROR_KEYSPACE_EXISTS == 1010);
+HOLDS(LIGHTNING_ERROR_DATABASE_NOT_FOUND == 1011);
+HOLDS(LIGHTNING_ERROR_DATABASE_EXISTS == 1012);
+HOLDS(LIGHTNING_ERROR_NOT_A_DATABASE == 1013);
+HOLDS(LIGHTNING_ERROR_NOT_SUPPORTED == 1014);
+HOLDS(LIGHTNING_ERROR_INPUT_MALFORMED == 1015);
+HOLDS(LIGHTNING_ERROR_CLOSED == 1016);
+HOLDS(LIGHTNING_ERROR_KEY_NOT_FOUND == 1017);
+HOLDS(LIGHTNING_ERROR_TRANSACTION_ENDED == 1018);
+HOLDS(LIGHTNING_ERROR_TRANSACTION_TOO_LARGE == 1019);
+HOLDS(LIGHTNING_ERROR_READ_ONLY_TRANSACTION == 1020);
+HOLDS(LIGHTNING_ERROR_MERGE_OPERATOR_MISSING == 1021);
+HOLDS(LIGHTNING_ERROR_MERGE_FAILED == 1022);
+HOLDS(LIGHTNING_ERROR_LOCK_HELD == 2001);
+HOLDS(LIGHTNING_ERROR_BUSY == 2002);
+HOLDS(LIGHTNING_ERROR_STALLED == 2003);
+HOLDS(LIGHTNING_ERROR_CANCELLED == 2004);
+HOLDS(LIGHTNING_ERROR_RECOVERY_INTERRUPTED == 2005);
+HOLDS(LIGHTNING_ERROR_CONFLICT == 2006);
+HOLDS(LIGHTNING_ERROR_DEADLOCK == 2007);
+HOLDS(LIGHTNING_ERROR_LOCK_TIMEOUT == 2008);
+HOLDS(LIGHTNING_ERROR_TRANSACTION_EXPIRED == 2009);
+HOLDS(LIGHTNING_ERROR_TOO_MANY_TRANSACTIONS == 2010);
+HOLDS(LIGHTNING_ERROR_SNAPSHOT_TOO_OLD == 2011);
+HOLDS(LIGHTNING_ERROR_IO == 3001);
+HOLDS(LIGHTNING_ERROR_NO_SPACE == 3002);
+HOLDS(LIGHTNING_ERROR_PERMISSION_DENIED == 3003);
+HOLDS(LIGHTNING_ERROR_STORAGE_UNAVAILABLE == 3004);
+HOLDS(LIGHTNING_ERROR_INSUFFICIENT_RESOURCES == 3005);
+HOLDS(LIGHTNING_ERROR_FORMAT_UNSUPPORTED == 3006);
+HOLDS(LIGHTNING_ERROR_OUT_OF_MEMORY == 3007);
+HOLDS(LIGHTNING_ERROR_READ_ONLY_MODE == 3008);
+HOLDS(LIGHTNING_ERROR_CORRUPTION == 4001);
+HOLDS(LIGHTNING_ERROR_SYNC_FAILED == 4002);
+HOLDS(LIGHTNING_ERROR_TABLE_MISSING == 4003);
+HOLDS(LIGHTNING_ERROR_TABLE_CORRUPT == 4004);
+HOLDS(LIGHTNING_ERROR_WAL_MISSING == 4005);
+HOLDS(LIGHTNING_ERROR_WAL_CORRUPT == 4006);
+HOLDS(LIGHTNING_ERROR_MANIFEST_CORRUPT == 4007);
+HOLDS(LIGHTNING_ERROR_INCONSISTENT_STATE == 4008);
+HOLDS(LIGHTNING_ERROR_BLOB_MISSING == 4009);
+HOLDS(LIGHTNING_ERROR_BLOB_CORRUPT == 4010);
+HOLDS(LIGHTNING_ERROR_INTERNAL == 4099);
+
+HOLDS(LIGHTNING_CATEGORY_CRITICAL == 0);
+HOLDS(LIGHTNING_CATEGORY_RETRYABLE == 1);
+HOLDS(LIGHTNING_CATEGORY_RECOVERABLE == 2);
+HOLDS(LIGHTNING_CATEGORY_CALLER_FAULT == 3);
+
+HOLDS(LIGHTNING_NOT_APPLIED == 0);
+HOLDS(LIGHTNING_APPLIED == 1);
+HOLDS(LIGHTNING_OUTCOME_UNKNOWN == 2);
+
+HOLDS(LIGHTNING_DURABILITY_DEFAULT == 0);
+HOLDS(LIGHTNING_DURABILITY_ASYNC == 1);
+HOLDS(LIGHTNING_DURABILITY_SYNC == 2);
+
+HOLDS(LIGHTNING_READ_COMMITTED == 0);
+HOLDS(LIGHTNING_ISOLATION_SNAPSHOT == 1);
+HOLDS(LIGHTNING_SERIALIZABLE == 2);
+
+HOLDS(LIGHTNING_OPTIMISTIC == 0);
+HOLDS(LIGHTNING_PESSIMISTIC == 1);
+
+HOLDS(LIGHTNING_TRANSACTION_ACTIVE == 0);
+HOLDS(LIGHTNING_TRANSACTION_COMMITTED == 1);
+HOLDS(LIGHTNING_TRANSACTION_ROLLED_BACK == 2);
+HOLDS(LIGHTNING_TRANSACTION_EXPIRED == 3);
+HOLDS(LIGHTNING_TRANSACTION_UNKNOWN == 4);
+
+HOLDS(LIGHTNING_BOTTOM_LEAVE == 0);
+HOLDS(LIGHTNING_BOTTOM_RECLAIM == 1);
+HOLDS(LIGHTNING_BOTTOM_REWRITE == 2);
+
+AT(lightning_bytes, data, 0);
+AT(lightning_bytes, size, 8);
+HOLDS(sizeof(lightning_bytes) >= 16);
+
+AT(lightning_keyspace_options, struct_size, 0);
+AT(lightning_keyspace_options, merge_operator, 8);
+AT(lightning_keyspace_options, default_ttl_ms, 16);
+AT(lightning_keyspace_options, counted, 24);
+HOLDS(sizeof(lightning_keyspace_options) >= 32);
+
+AT(lightning_write_options, struct_size, 0);
+AT(lightning_write_options, durability, 8);
+HOLDS(sizeof(lightning_write_options) >= 16);
+
+AT(lightning_read_options, struct_size, 0);
+AT(lightning_read_options, snapshot, 8);
+AT(lightning_read_options, fill_cache, 16);
+HOLDS(sizeof(lightning_read_options) >= 24);
+
+AT(lightning_iterate_options, struct_size, 0);
+AT(lightning_iterate_options, snapshot, 8);
+AT(lightning_iterate_options, lower_bound, 16);
+AT(lightning_iterate_options, upper_bound, 32);
+AT(lightning_iterate_options, prefix, 48);
+AT(lightning_iterate_options, fill_cache, 64);
+HOLDS(sizeof(lightning_iterate_options) >= 72);
+
+AT(lightning_transaction_options, struct_size, 0);
+AT(lightning_transaction_options, isolation, 8);
+AT(lightning_transaction_options, concurrency, 12);
+AT(lightning_transaction_options, durability, 16);
+AT(lightning_transaction_options, read_only, 20);
+AT(lightning_transaction_options, owner, 24);
+AT(lightning_transaction_options, lock_timeout_ms, 32);
+AT(lightning_transaction_options, idle_timeout_ms, 40);
+AT(lightning_transaction_options, total_timeout_ms, 48);
+HOLDS(sizeof(lightning_transaction_options) >= 56);
+
+AT(lightning_savepoint, opaque, 0);
+HOLDS(sizeof(lightning_savepoint) >= 16);
+
+AT(lightning_check_options, struct_size, 0);
+AT(lightning_check_options, full, 8);
+AT(lightning_check_options, progress, 16);
+AT(lightning_check_options, context, 24);
+HOLDS(sizeof(lightning_check_options) >= 32);
+
+AT(lightning_statistics, gets, 0);
+AT(lightning_statistics, get_hits, 8);
+AT(lightning_statistics, multi_gets, 16);
+AT(lightning_statistics, puts, 24);
+AT(lightning_statistics, erases, 32);
+AT(lightning_statistics, batches, 40);
+AT(lightning_statistics, seeks, 48);
+AT(lightning_statistics, scanned_entries, 56);
+AT(lightning_statistics, bytes_written_by_user, 64);
+AT(lightning_statistics, bytes_read_by_user, 72);
+AT(lightning_statistics, wal_bytes, 80);
+AT(lightning_statistics, wal_syncs, 88);
+AT(lightning_statistics, flushes, 96);
+AT(lightning_statistics, flush_bytes, 104);
+AT(lightning_statistics, compactions, 112);
+AT(lightning_statistics, compaction_bytes_read, 120);
+AT(lightning_statistics, compaction_bytes_written, 128);
+AT(lightning_statistics, cache_hits, 136);
+AT(lightning_statistics, cache_misses, 144);
+AT(lightning_statistics, transactions_committed, 152);
+AT(lightning_statistics, transactions_rolled_back, 160);
+AT(lightning_statistics, transaction_conflicts, 168);
+AT(lightning_statistics, transaction_deadlocks, 176);
+AT(lightning_statistics, transactions_active, 184);
+AT(lightning_statistics, last_sequence, 192);
+AT(lightning_statistics, live_snapshots, 200);
+AT(lightning_statistics, bytes_on_disk, 208);
+AT(lightning_statistics, memory_bytes_limit, 216);
+AT(lightning_statistics, damaged_tables, 224);
+AT(lightning_statistics, loss_window_bytes, 232);
+HOLDS(sizeof(lightning_statistics) >= 240);
+
+/* These have no struct_size: they cannot grow. */
+HOLDS(sizeof(lightning_bytes) == 16);
+HOLDS(sizeof(lightning_savepoint) == 16);
+HOLDS(LIGHTNING_C_ABI_VERSION == 1);
+
+/* A translation unit is not empty, and the INIT macros are C11. */
+const lightning_write_options lightning_abi_write_options = LIGHTNING_WRITE_OPTIONS_INIT;
+const lightning_read_options lightning_abi_read_options = LIGHTNING_READ_OPTIONS_INIT;
+const lightning_iterate_options lightning_abi_iterate_options = LIGHTNING_ITERATE_OPTIONS_INIT;
+const lightning_keyspace_options lightning_abi_keyspace_options = LIGHTNING_KEYSPACE_OPTIONS_INIT;
+const lightning_transaction_options lightning_abi_transaction_options = LIGHTNING_TRANSACTION_OPTIONS_INIT;
+const lightning_check_options lightning_abi_check_options = LIGHTNING_CHECK_OPTIONS_INIT;
