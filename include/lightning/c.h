@@ -57,6 +57,8 @@ typedef struct lightning_batch lightning_batch;
 typedef struct lightning_iterator lightning_iterator;
 typedef struct lightning_transaction lightning_transaction;
 typedef struct lightning_check_report lightning_check_report;
+typedef struct lightning_pool lightning_pool;
+typedef struct lightning_session lightning_session;
 
 /* Some bytes. As a bound of a range, {NULL, 0} is no bound. */
 typedef struct lightning_bytes {
@@ -469,6 +471,38 @@ typedef struct lightning_statistics {
 /* size: sizeof(lightning_statistics), of the version that the caller was compiled with. */
 LIGHTNING_CALL lightning_error* lightning_read_statistics(lightning_db* db, lightning_statistics* statistics,
                                                           size_t size);
+
+/* The same, by the names of the fields: one JSON object in one line, for lightning_free(). */
+LIGHTNING_CALL lightning_error* lightning_statistics_json(lightning_db* db, char** text);
+
+/* --- pool ---------------------------------------------------------------------------------------------------------
+ * A database needs no pool to be used from many threads. A pool bounds how many requests work at once, first come,
+ * first served, so that under overload they wait in order and fail in time: a session is the right to work. */
+typedef struct lightning_pool_options {
+  size_t struct_size;
+  uint32_t sessions;          /* at a time; 1 .. 1,000,000 */
+  uint32_t waiting_max;       /* who comes when so many wait is refused at once; 0: none may wait */
+  int64_t acquire_timeout_ms; /* longest wait; 0: never waits */
+} lightning_pool_options;
+#define LIGHTNING_POOL_OPTIONS_INIT {sizeof(lightning_pool_options), 100, 10000, 30000}
+
+typedef struct lightning_pool_statistics {
+  uint64_t sessions_max, in_use, waiting, in_use_most;
+  uint64_t acquired, waited, timeouts, refused;
+  uint64_t waited_us, waited_us_most;
+} lightning_pool_statistics;
+
+LIGHTNING_CALL lightning_error* lightning_pool_create(lightning_db* db, const lightning_pool_options* options,
+                                                      lightning_pool** pool);
+/* Waits its turn: at most timeout_ms; below 0: as long as the pool's options say. LIGHTNING_ERROR_BUSY when the time is
+ * over or too many wait, LIGHTNING_ERROR_CANCELLED if the pool is freed. */
+LIGHTNING_CALL lightning_error* lightning_pool_acquire(lightning_pool* pool, int64_t timeout_ms,
+                                                       lightning_session** session);
+/* size: sizeof(lightning_pool_statistics), of the version that the caller was compiled with. */
+LIGHTNING_CALL lightning_error* lightning_pool_read_statistics(const lightning_pool* pool,
+                                                               lightning_pool_statistics* statistics, size_t size);
+LIGHTNING_API void lightning_session_free(lightning_session* session); /* gives it back */
+LIGHTNING_API void lightning_pool_free(lightning_pool* pool);          /* sessions may outlive it */
 
 #ifdef __cplusplus
 }

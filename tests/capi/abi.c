@@ -168,6 +168,24 @@ AT(lightning_statistics, damaged_tables, 224);
 AT(lightning_statistics, loss_window_bytes, 232);
 HOLDS(sizeof(lightning_statistics) >= 240);
 
+AT(lightning_pool_options, struct_size, 0);
+AT(lightning_pool_options, sessions, 8);
+AT(lightning_pool_options, waiting_max, 12);
+AT(lightning_pool_options, acquire_timeout_ms, 16);
+HOLDS(sizeof(lightning_pool_options) >= 24);
+
+AT(lightning_pool_statistics, sessions_max, 0);
+AT(lightning_pool_statistics, in_use, 8);
+AT(lightning_pool_statistics, waiting, 16);
+AT(lightning_pool_statistics, in_use_most, 24);
+AT(lightning_pool_statistics, acquired, 32);
+AT(lightning_pool_statistics, waited, 40);
+AT(lightning_pool_statistics, timeouts, 48);
+AT(lightning_pool_statistics, refused, 56);
+AT(lightning_pool_statistics, waited_us, 64);
+AT(lightning_pool_statistics, waited_us_most, 72);
+HOLDS(sizeof(lightning_pool_statistics) >= 80);
+
 /* These have no struct_size: they cannot grow. */
 HOLDS(sizeof(lightning_bytes) == 16);
 HOLDS(sizeof(lightning_savepoint) == 16);

@@ -284,6 +284,44 @@ TEST_F(CApi, ConfiguresByNameAndByYaml) {
   lightning_config_free(config);
 }
 
+TEST_F(CApi, GivesStatisticsAsJson) {
+  OK(put("k", "v"));
+  char* text = nullptr;
+  OK(lightning_statistics_json(db_, &text));
+  const std::string json = text;
+  lightning_free(text);
+  EXPECT_EQ(json.substr(0, 9), "{\"gets\":0");
+  EXPECT_NE(json.find("\"puts\":1,"), std::string::npos) << json;
+  EXPECT_EQ(json.back(), '}');
+}
+
+TEST_F(CApi, APoolBoundsWhoWorks) {
+  lightning_pool_options options = LIGHTNING_POOL_OPTIONS_INIT;
+  options.sessions = 1;
+  options.acquire_timeout_ms = 0;
+  lightning_pool* pool = nullptr;
+  OK(lightning_pool_create(db_, &options, &pool));
+  lightning_session *first = nullptr, *second = nullptr;
+  OK(lightning_pool_acquire(pool, -1, &first));
+  FAILS(BUSY, lightning_pool_acquire(pool, -1, &second));
+  EXPECT_EQ(second, nullptr);
+  lightning_pool_statistics statistics;
+  OK(lightning_pool_read_statistics(pool, &statistics, sizeof statistics));
+  EXPECT_EQ(statistics.sessions_max, 1u);
+  EXPECT_EQ(statistics.in_use, 1u);
+  lightning_session_free(first);
+  OK(lightning_pool_acquire(pool, 1000, &second));
+  lightning_pool_free(pool);
+  lightning_session_free(second);
+
+  options.sessions = 0;
+  FAILS(INVALID_ARGUMENT, lightning_pool_create(db_, &options, &pool));
+  FAILS(INVALID_ARGUMENT, lightning_pool_create(nullptr, nullptr, &pool));
+  FAILS(INVALID_ARGUMENT, lightning_pool_acquire(nullptr, 0, &first));
+  lightning_session_free(nullptr);
+  lightning_pool_free(nullptr);
+}
+
 TEST_F(CApi, SaysWhichVersionItIs) {
   EXPECT_EQ(lightning_c_abi_version(), std::uint32_t{LIGHTNING_C_ABI_VERSION});
   EXPECT_EQ(std::string(lightning_version()).substr(0, 2), "1.");
