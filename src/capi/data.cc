@@ -191,8 +191,7 @@ lightning_error* lightning_multi_get(lightning_db* db, const lightning_keyspace*
       LIGHTNING_ASSIGN(const auto key, key_of(keys[i].data, keys[i].size));
       views.push_back(key);
     }
-    auto made = std::unique_ptr<lightning_values>(
-        new lightning_values{.live = LiveHandle(home), .values = std::vector<PinnedValue>(count)});
+    auto made = std::make_unique<lightning_values>(LiveHandle(home), std::vector<PinnedValue>(count));
     LIGHTNING_TRY(home->database.multi_get(*in, views, made->values, known));
     *values = made.release();
     return {};
@@ -233,8 +232,7 @@ lightning_error* lightning_iterate(lightning_db* db, const lightning_keyspace* k
     LIGHTNING_ASSIGN(const auto home, home_of(db));
     LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(home, keyspace));
     LIGHTNING_ASSIGN(const auto known, iterate_options_of(home, options));
-    auto made = std::unique_ptr<lightning_iterator>(
-        new lightning_iterator{.live = LiveHandle(home), .iterator = home->database.iterate(*in, known)});
+    auto made = std::make_unique<lightning_iterator>(LiveHandle(home), home->database.iterate(*in, known));
     LIGHTNING_TRY(made->iterator.status());
     *iterator = made.release();
     return {};

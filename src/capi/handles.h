@@ -34,7 +34,7 @@ class LiveHandle {
  public:
   explicit LiveHandle(std::shared_ptr<OpenDatabase> home) : home_(std::move(home)) { home_->live_handles.fetch_add(1); }
   ~LiveHandle() { home_->live_handles.fetch_sub(1); }
-  LiveHandle(const LiveHandle&) = delete;
+  LiveHandle(const LiveHandle& other) : LiveHandle(other.home_) {}
   LiveHandle& operator=(const LiveHandle&) = delete;
   const std::shared_ptr<OpenDatabase>& home() const { return home_; }
 
@@ -91,7 +91,7 @@ Status required(const void* pointer, std::string_view what);
 // Gives an out-parameter its value for failure, and demands that it is there.
 template <class T>
 Status cleared(T* out, const char* what) {
-  LIGHTNING_TRY(required(out, what));
+  LIGHTNING_TRY(required(static_cast<const void*>(out), what));
   *out = T();
   return {};
 }

@@ -109,8 +109,7 @@ lightning_error* lightning_transaction_iterate(lightning_transaction* transactio
     const auto& home = transaction->live.home();
     LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(home, keyspace));
     LIGHTNING_ASSIGN(const auto known, iterate_options_of(home, options));
-    auto made = std::unique_ptr<lightning_iterator>(
-        new lightning_iterator{.live = LiveHandle(home), .iterator = transaction->transaction.iterate(*in, known)});
+    auto made = std::make_unique<lightning_iterator>(LiveHandle(home), transaction->transaction.iterate(*in, known));
     LIGHTNING_TRY(made->iterator.status());
     *iterator = made.release();
     return {};

@@ -1,5 +1,6 @@
 // What the C API answers to those who use it wrongly: an error, never a crash.
 #include <limits>
+#include <thread>
 #include <vector>
 
 #include "capi/place.h"
@@ -279,6 +280,32 @@ TEST_F(CApi, TakesHandlesInAnyOrderOfFreeing) {
   lightning_iterator_free(it);
   OK(lightning_open(path_.c_str(), config_, &db_));
   EXPECT_EQ(get("k"), "v");
+}
+
+TEST_F(CApi, OneHandleServesManyThreads) {
+  lightning_keyspace* keyspace = nullptr;
+  OK(lightning_create_keyspace(db_, "shared", 6, nullptr, &keyspace));
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 200; ++i) {
+        const std::string key = std::to_string(t) + ":" + std::to_string(i);
+        EXPECT_EQ(text_of(lightning_put(db_, keyspace, key.data(), key.size(), "v", 1, nullptr)), "");
+        EXPECT_EQ(get(key, keyspace), "v");
+        lightning_snapshot* snapshot = nullptr;
+        EXPECT_EQ(text_of(lightning_snapshot_create(db_, &snapshot)), "");
+        lightning_snapshot_free(snapshot);
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  lightning_iterator* it = nullptr;
+  OK(lightning_iterate(db_, keyspace, nullptr, &it));
+  int records = 0;
+  for (lightning_iterator_seek_to_first(it); lightning_iterator_valid(it); lightning_iterator_next(it)) ++records;
+  EXPECT_EQ(records, 800);
+  lightning_iterator_free(it);
+  lightning_keyspace_free(keyspace);
+  OK(lightning_close(db_));
 }
 
 TEST_F(CApi, OpeningSaysWhatIsWrong) {
