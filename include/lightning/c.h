@@ -296,7 +296,9 @@ LIGHTNING_API size_t lightning_values_count(const lightning_values* values);
 LIGHTNING_API void lightning_values_free(lightning_values* values);
 
 /* A frozen view of the whole database. It keeps old versions of what is overwritten, at most for snapshot_age_max. */
-LIGHTNING_CALL lightning_error* lightning_snapshot_create(lightning_db* db, lightning_snapshot** snapshot);
+/* owner: who this is, for people; NULL: nobody. */
+LIGHTNING_CALL lightning_error* lightning_snapshot_create(lightning_db* db, const char* owner,
+                                                          lightning_snapshot** snapshot);
 LIGHTNING_API uint64_t lightning_snapshot_sequence(const lightning_snapshot* snapshot);
 LIGHTNING_API void lightning_snapshot_free(lightning_snapshot* snapshot);
 
@@ -395,6 +397,11 @@ LIGHTNING_CALL lightning_error* lightning_transaction_get_for_update(lightning_t
                                                                      const lightning_keyspace* keyspace,
                                                                      const void* key, size_t key_size, void** value,
                                                                      size_t* value_size);
+/* As lightning_multi_get(), own writes first. The values outlive the transaction. */
+LIGHTNING_CALL lightning_error* lightning_transaction_multi_get(lightning_transaction* transaction,
+                                                                const lightning_keyspace* keyspace,
+                                                                const lightning_bytes* keys, size_t count,
+                                                                lightning_values** values);
 /* Sees own writes, later ones too. options->snapshot must be NULL. */
 LIGHTNING_CALL lightning_error* lightning_transaction_iterate(lightning_transaction* transaction,
                                                               const lightning_keyspace* keyspace,

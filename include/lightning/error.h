@@ -25,6 +25,7 @@ enum class ErrorCategory : std::uint8_t {
 enum class WriteOutcome : std::uint8_t { kNotApplied, kApplied, kUnknown };
 
 // Stable numbers, printed as "LDB-1101". 1xxx caller's fault, 2xxx retryable, 3xxx recoverable, 4xxx critical.
+// lightning_code (c.h) has the same, one by one.
 enum class ErrorCode : std::uint16_t {
   // 1xxx: caller's fault
   kInvalidArgument = 1001,   // an argument is outside its documented range

@@ -183,16 +183,10 @@ lightning_error* lightning_multi_get(lightning_db* db, const lightning_keyspace*
     LIGHTNING_TRY(cleared(values, "values"));
     LIGHTNING_ASSIGN(const auto home, home_of(db));
     LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(home, keyspace));
-    if (count > 0) LIGHTNING_TRY(required(keys, "keys"));
+    LIGHTNING_ASSIGN(const auto views, keys_of(keys, count));
     LIGHTNING_ASSIGN(const auto known, read_options_of(home, options));
-    std::vector<std::string_view> views;
-    views.reserve(count);
-    for (std::size_t i = 0; i < count; ++i) {
-      LIGHTNING_ASSIGN(const auto key, key_of(keys[i].data, keys[i].size));
-      views.push_back(key);
-    }
     auto made = std::make_unique<lightning_values>(LiveHandle(home), std::vector<PinnedValue>(count));
-    LIGHTNING_TRY(home->database.multi_get(*in, views, made->values, known));
+    LIGHTNING_TRY(home->database.multi_get(*in, views, made->pinned, known));
     *values = made.release();
     return {};
   });
@@ -200,20 +194,29 @@ lightning_error* lightning_multi_get(lightning_db* db, const lightning_keyspace*
 
 bool lightning_values_get(const lightning_values* values, size_t index, lightning_bytes* value) {
   if (value != nullptr) *value = {};
-  if (values == nullptr || index >= values->values.size() || !values->values[index].found()) return false;
-  const std::string_view found = values->values[index].value();
-  if (value != nullptr) *value = {found.data() != nullptr ? found.data() : "", found.size()};
+  if (values == nullptr || index >= lightning_values_count(values)) return false;
+  std::optional<std::string_view> found;
+  if (index < values->copies.size()) {
+    found = values->copies[index];
+  } else if (values->pinned[index].found()) {
+    found = values->pinned[index].value();
+  }
+  if (!found) return false;
+  if (value != nullptr) *value = {found->data() != nullptr ? found->data() : "", found->size()};
   return true;
 }
 
-size_t lightning_values_count(const lightning_values* values) { return values ? values->values.size() : 0; }
+size_t lightning_values_count(const lightning_values* values) {
+  return values ? std::max(values->pinned.size(), values->copies.size()) : 0;
+}
 void lightning_values_free(lightning_values* values) { delete values; }
 
-lightning_error* lightning_snapshot_create(lightning_db* db, lightning_snapshot** snapshot) {
+lightning_error* lightning_snapshot_create(lightning_db* db, const char* owner, lightning_snapshot** snapshot) {
   return guarded([&]() -> Status {
     LIGHTNING_TRY(cleared(snapshot, "snapshot"));
     LIGHTNING_ASSIGN(const auto home, home_of(db));
-    *snapshot = new lightning_snapshot{.live = LiveHandle(home), .snapshot = home->database.snapshot()};
+    *snapshot =
+        new lightning_snapshot{.live = LiveHandle(home), .snapshot = home->database.snapshot(owner ? owner : "")};
     return {};
   });
 }

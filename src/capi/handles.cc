@@ -26,6 +26,16 @@ Result<std::string_view> value_of(const void* data, std::size_t size) {
   return bytes_of(data, size, "the value");
 }
 
+Result<std::vector<std::string_view>> keys_of(const lightning_bytes* keys, std::size_t count) {
+  if (count > 0) LIGHTNING_TRY(required(keys, "keys"));
+  std::vector<std::string_view> views;
+  for (std::size_t i = 0; i < count; ++i) {
+    LIGHTNING_ASSIGN(const auto key, key_of(keys[i].data, keys[i].size));
+    views.push_back(key);
+  }
+  return views;
+}
+
 Result<std::shared_ptr<OpenDatabase>> home_of(const lightning_db* db) {
   LIGHTNING_TRY(required(db, "the database"));
   if (db->home->closed.load()) return Error(ErrorCode::kClosed, "the database is closed").at_file(db->home->path);

@@ -62,7 +62,8 @@ struct lightning_snapshot {
 };
 struct lightning_values {
   lightning::capi::LiveHandle live;
-  std::vector<lightning::PinnedValue> values;
+  std::vector<lightning::PinnedValue> pinned;           // of the database,
+  std::vector<std::optional<std::string>> copies = {};  // or of a transaction
 };
 struct lightning_transaction {
   lightning::capi::LiveHandle live;
@@ -100,6 +101,8 @@ Result<std::string_view> bytes_of(const void* data, std::size_t size, std::strin
 // Lengths are looked at before anything is copied: a length of -1 must not become a huge read.
 Result<std::string_view> key_of(const void* data, std::size_t size);
 Result<std::string_view> value_of(const void* data, std::size_t size);
+
+Result<std::vector<std::string_view>> keys_of(const lightning_bytes* keys, std::size_t count);
 
 // The database, if it may be worked with.
 Result<std::shared_ptr<OpenDatabase>> home_of(const lightning_db* db);

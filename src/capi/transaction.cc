@@ -100,6 +100,21 @@ lightning_error* lightning_transaction_get_for_update(lightning_transaction* tra
               });
 }
 
+lightning_error* lightning_transaction_multi_get(lightning_transaction* transaction, const lightning_keyspace* keyspace,
+                                                 const lightning_bytes* keys, size_t count, lightning_values** values) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(cleared(values, "values"));
+    LIGHTNING_TRY(required(transaction, "the transaction"));
+    const auto& home = transaction->live.home();
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(home, keyspace));
+    LIGHTNING_ASSIGN(const auto views, keys_of(keys, count));
+    LIGHTNING_ASSIGN(auto found, transaction->transaction.multi_get(*in, views));
+    auto made = std::make_unique<lightning_values>(LiveHandle(home), std::vector<PinnedValue>(), std::move(found));
+    *values = made.release();
+    return {};
+  });
+}
+
 lightning_error* lightning_transaction_iterate(lightning_transaction* transaction, const lightning_keyspace* keyspace,
                                                const lightning_iterate_options* options,
                                                lightning_iterator** iterator) {

@@ -39,7 +39,7 @@ TEST_F(CApi, RefusesNullHandlesAndNullResults) {
   FAILS(INVALID_ARGUMENT, lightning_list_keyspaces(none, &names, &size));
   FAILS(INVALID_ARGUMENT, lightning_create_keyspace(none, "k", 1, nullptr, &keyspace));
   FAILS(INVALID_ARGUMENT, lightning_iterate(none, nullptr, nullptr, &iterator));
-  FAILS(INVALID_ARGUMENT, lightning_snapshot_create(none, nullptr));
+  FAILS(INVALID_ARGUMENT, lightning_snapshot_create(none, nullptr, nullptr));
   FAILS(INVALID_ARGUMENT, lightning_begin(none, nullptr, nullptr));
   FAILS(INVALID_ARGUMENT, lightning_check(none, nullptr, nullptr));
   FAILS(INVALID_ARGUMENT, lightning_read_statistics(none, nullptr, 0));
@@ -48,6 +48,7 @@ TEST_F(CApi, RefusesNullHandlesAndNullResults) {
 
   FAILS(INVALID_ARGUMENT, lightning_transaction_put(nullptr, nullptr, "k", 1, "v", 1));
   FAILS(INVALID_ARGUMENT, lightning_transaction_get(nullptr, nullptr, "k", 1, &value, &size));
+  FAILS(INVALID_ARGUMENT, lightning_transaction_multi_get(nullptr, nullptr, nullptr, 0, &values));
   FAILS(INVALID_ARGUMENT, lightning_transaction_iterate(nullptr, nullptr, nullptr, &iterator));
   FAILS(INVALID_ARGUMENT, lightning_transaction_set_savepoint(nullptr, &savepoint));
   FAILS(INVALID_ARGUMENT, lightning_transaction_rollback_to(nullptr, &savepoint));
@@ -201,7 +202,7 @@ TEST_F(CApi, RefusesHandlesOfAnotherDatabase) {
   FAILS(INVALID_ARGUMENT, lightning_write(db_, batch, nullptr, nullptr));
   OK(lightning_write(other, batch, nullptr, nullptr));
   lightning_snapshot* snapshot = nullptr;
-  OK(lightning_snapshot_create(other, &snapshot));
+  OK(lightning_snapshot_create(other, nullptr, &snapshot));
   lightning_read_options read = LIGHTNING_READ_OPTIONS_INIT;
   read.snapshot = snapshot;
   void* value = nullptr;
@@ -238,7 +239,7 @@ TEST_F(CApi, AnswersClosedAfterClose) {
   FAILS(CLOSED, put("k", "v"));
   FAILS(CLOSED, lightning_put(db_, keyspace, "k", 1, "v", 1, nullptr));
   FAILS(CLOSED, lightning_get(db_, keyspace, "k", 1, nullptr, &value, &size));
-  FAILS(CLOSED, lightning_snapshot_create(db_, &snapshot));
+  FAILS(CLOSED, lightning_snapshot_create(db_, nullptr, &snapshot));
   FAILS(CLOSED, lightning_iterate(db_, nullptr, nullptr, &it));
   FAILS(CLOSED, lightning_begin(db_, nullptr, &transaction));
   FAILS(CLOSED, lightning_check(db_, nullptr, &report));
@@ -265,7 +266,7 @@ TEST_F(CApi, TakesHandlesInAnyOrderOfFreeing) {
   lightning_iterator* it = nullptr;
   lightning_transaction* transaction = nullptr;
   lightning_snapshot* snapshot = nullptr;
-  OK(lightning_snapshot_create(db_, &snapshot));
+  OK(lightning_snapshot_create(db_, nullptr, &snapshot));
   OK(lightning_begin(db_, nullptr, &transaction));
   OK(lightning_transaction_put(transaction, nullptr, "k", 1, "w", 1));
   OK(lightning_transaction_iterate(transaction, nullptr, nullptr, &it));
@@ -293,7 +294,7 @@ TEST_F(CApi, OneHandleServesManyThreads) {
         EXPECT_EQ(text_of(lightning_put(db_, keyspace, key.data(), key.size(), "v", 1, nullptr)), "");
         EXPECT_EQ(get(key, keyspace), "v");
         lightning_snapshot* snapshot = nullptr;
-        EXPECT_EQ(text_of(lightning_snapshot_create(db_, &snapshot)), "");
+        EXPECT_EQ(text_of(lightning_snapshot_create(db_, nullptr, &snapshot)), "");
         lightning_snapshot_free(snapshot);
       }
     });

@@ -104,7 +104,7 @@ TEST_F(CApi, ReadsManyKeysOfOneMoment) {
 TEST_F(CApi, SnapshotsAndIteratorsSeeOneMoment) {
   for (const char* key : {"a", "b", "c", "d"}) OK(put(key, "old"));
   lightning_snapshot* snapshot = nullptr;
-  OK(lightning_snapshot_create(db_, &snapshot));
+  OK(lightning_snapshot_create(db_, "a test", &snapshot));
   EXPECT_GE(lightning_snapshot_sequence(snapshot), 4u);
   OK(put("b", "new"));
   OK(lightning_flush(db_));
@@ -165,6 +165,16 @@ TEST_F(CApi, TransactionsCommitRollBackAndReturnToSavepoints) {
   lightning_savepoint savepoint;
   OK(lightning_transaction_set_savepoint(transaction, &savepoint));
   OK(lightning_transaction_put(transaction, nullptr, "b", 1, "2", 1));
+  const lightning_bytes keys[] = {bytes("b"), bytes("c")};
+  lightning_values* values = nullptr;
+  OK(lightning_transaction_multi_get(transaction, nullptr, keys, 2, &values));
+  lightning_bytes held;
+  EXPECT_EQ(lightning_values_count(values), 2u);
+  EXPECT_TRUE(lightning_values_get(values, 0, &held));
+  EXPECT_EQ(string_of(held), "2");
+  EXPECT_FALSE(lightning_values_get(values, 1, &held));
+  EXPECT_FALSE(lightning_values_get(values, 2, &held));
+  lightning_values_free(values);
   lightning_iterator* it = nullptr;
   OK(lightning_transaction_iterate(transaction, nullptr, nullptr, &it));
   EXPECT_EQ(walk(it), "a=1 b=2 ");
