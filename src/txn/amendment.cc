@@ -69,6 +69,7 @@ Status Amendment::derive() {
   struct Planned {
     engine::Derived derived;
     const engine::Keeper* keeper;
+    std::size_t place;  // keeps the order of equals
   };
   std::vector<Planned> all;
   std::vector<engine::Derived> some;
@@ -83,15 +84,16 @@ Status Amendment::derive() {
     if (last.type != format::EntryType::kErase) change.after = last.value;
     some.clear();
     LIGHTNING_TRY(record.keeper->derive(change, some));
-    for (engine::Derived& one : some) all.push_back({std::move(one), record.keeper.get()});
+    for (engine::Derived& one : some) all.push_back({std::move(one), record.keeper.get(), all.size()});
   }
   // Entry by entry, erases first: one record may let go of what another one takes.
   const auto entry = [](const Planned& planned) {
     return std::tuple(planned.derived.tree->id, std::string_view(planned.derived.key));
   };
-  std::stable_sort(all.begin(), all.end(), [&](const Planned& a, const Planned& b) {
-    return std::tuple(entry(a), a.derived.value.has_value()) < std::tuple(entry(b), b.derived.value.has_value());
-  });
+  const auto rank = [&](const Planned& planned) {
+    return std::tuple(entry(planned), planned.derived.value.has_value(), planned.place);
+  };
+  std::sort(all.begin(), all.end(), [&](const Planned& a, const Planned& b) { return rank(a) < rank(b); });
   released_.clear();
   for (std::size_t i = 0; i < all.size(); ++i) {
     const bool same =
