@@ -199,8 +199,8 @@ LIGHTNING_CALL lightning_error* lightning_db_config(const lightning_db* db, ligh
  * LIGHTNING_ERROR_KEYSPACE_NOT_FOUND; one of another database LIGHTNING_ERROR_INVALID_ARGUMENT. */
 typedef struct lightning_keyspace_options {
   size_t struct_size;
-  const char* merge_operator; /* "add", "append", "min", "max"; NULL or empty: merges are refused */
-  int64_t default_ttl_ms;     /* how long records live that have no time of their own; 0: for ever */
+  const char* merge_operator; /* NULL or empty; operators are not part of this version yet (NOT_SUPPORTED) */
+  int64_t default_ttl_ms;     /* 0; lifetimes are not part of this version yet (NOT_SUPPORTED) */
   bool counted;               /* lightning_count() is exact without a scan */
 } lightning_keyspace_options;
 #define LIGHTNING_KEYSPACE_OPTIONS_INIT {sizeof(lightning_keyspace_options), NULL, 0, false}

@@ -90,6 +90,9 @@ Status Engine::check_options(const KeyspaceOptions& options) const {
     return Error(ErrorCode::kInvalidArgument,
                  "there is no merge operator '" + options.merge_operator.substr(0, 64) + "'; there are " + known);
   }
+  // Formats, readers and compactions know them already; an option whose writes do not exist would be a false promise.
+  if (!options.merge_operator.empty() || options.default_ttl.count() > 0)
+    return Error(ErrorCode::kNotSupported, "merge operators and lifetimes are not part of this version yet");
   return {};
 }
 

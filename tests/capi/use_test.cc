@@ -47,13 +47,12 @@ TEST_F(CApi, WritesABatchAcrossKeyspacesAsOne) {
 
 TEST_F(CApi, ListsAndDropsKeyspacesAndTellsTheirOptions) {
   lightning_keyspace_options options = LIGHTNING_KEYSPACE_OPTIONS_INIT;
-  options.merge_operator = "add";
   options.counted = true;
   lightning_keyspace* hits = nullptr;
   OK(lightning_create_keyspace(db_, "hits", 4, &options, &hits));
   lightning_keyspace_options read = LIGHTNING_KEYSPACE_OPTIONS_INIT;
   OK(lightning_keyspace_read_options(hits, &read));
-  EXPECT_STREQ(read.merge_operator, "add");
+  EXPECT_STREQ(read.merge_operator, "");
   EXPECT_TRUE(read.counted);
   EXPECT_EQ(string_of(lightning_keyspace_name(hits)), "hits");
   EXPECT_EQ(string_of(lightning_keyspace_name(nullptr)), "default");
