@@ -38,6 +38,7 @@ Status run(const char* directory) {
   for (int i = 0; i < kAccounts; ++i) LIGHTNING_TRY(db.put(account(i), std::to_string(kStart)));
   std::vector<std::thread> threads;
   std::vector<Status> ends(4);
+  threads.reserve(ends.size());
   for (int t = 0; t < 4; ++t)
     threads.emplace_back([&, t] {
       for (int i = 0; i < 500 && ends[t]; ++i) ends[t] = move(db, account(t + i), account(i * i + 1), i % 7);

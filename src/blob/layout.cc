@@ -28,9 +28,9 @@ format::Uid load_uid(const char* from) {
   return uid;
 }
 
-base::Tag load_tag(const char* from) {
+base::Tag load_tag(std::string_view from) {
   base::Tag tag;
-  __builtin_memcpy(tag.bytes.data(), from, tag.bytes.size());
+  __builtin_memcpy(tag.bytes.data(), from.data(), tag.bytes.size());
   return tag;
 }
 
@@ -94,7 +94,7 @@ Result<Reference> decode_reference(std::string_view bytes) {
   reference.tags = static_cast<base::TagAlgorithm>(tags);
   if (!known(reference.tags))
     return Error(ErrorCode::kFormatUnsupported, "a reference to a blob file names an unknown tag algorithm");
-  reference.tag = load_tag(tag.data());
+  reference.tag = load_tag(tag);
   // With these bounds no sum of them wraps around.
   const std::uint64_t stored_max = plain_record_bytes(kKeyBytesMax, kValueBytesMax);
   if (reference.value_bytes == 0 || reference.value_bytes > kValueBytesMax || reference.stored_bytes > stored_max ||
@@ -184,7 +184,7 @@ Result<RecordShape> decode_shape(std::string_view head, std::string_view tail, s
   std::uint64_t sum = 0;
   for (std::uint64_t i = 0; i < count; ++i) {
     const char* entry = tail.data() + i * kChunkEntryBytes;
-    ChunkEntry chunk{load_le<std::uint32_t>(entry), load_tag(entry + 4)};
+    ChunkEntry chunk{load_le<std::uint32_t>(entry), load_tag({entry + 4, sizeof(base::Tag::bytes)})};
     if (chunk.stored_bytes == 0 || chunk.stored_bytes > shape.chunk_raw_bytes(i))
       return corrupt("a record's chunk has an impossible size");
     sum += chunk.stored_bytes;
@@ -297,7 +297,7 @@ Result<Footer> decode_footer(std::string_view bytes, std::uint64_t file_bytes) {
   footer.records = load_le<std::uint64_t>(bytes.data() + 48);
   footer.record_bytes = load_le<std::uint64_t>(bytes.data() + 56);
   footer.index_offset = load_le<std::uint64_t>(bytes.data() + 64);
-  footer.index_tag = load_tag(bytes.data() + 80);
+  footer.index_tag = load_tag(bytes.substr(80));
   footer.created_ns = load_le<std::uint64_t>(bytes.data() + 96);
   const std::uint64_t before = file_bytes - kFooterBytes;
   if (footer.records > before / kIndexEntryBytes || load_le<std::uint64_t>(bytes.data() + 72) != footer.index_bytes() ||

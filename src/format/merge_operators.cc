@@ -153,6 +153,7 @@ const MergeOperator* MergeOperators::find(std::string_view name) const {
 
 std::vector<std::string_view> MergeOperators::names() const {
   std::vector<std::string_view> names;
+  names.reserve(by_name_.size());
   for (const auto& [name, merge_operator] : by_name_) names.push_back(name);
   return names;
 }
