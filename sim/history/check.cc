@@ -163,7 +163,7 @@ class Judge {
   void add_reads(EntryIndex e) {
     const Entry& entry = this->entry(e);
     const Placed& placed = placed_[e];
-    const std::vector<bool> undone = undone_operations(entry);
+    const std::vector<bool> undone = entry.undone();
     std::map<Key, Version> mine;  // kAbsent: erased
     Point point = placed.reads;
     for (std::size_t i = 0; i < entry.operations.size(); ++i) {
@@ -179,7 +179,7 @@ class Judge {
       if (!operation.reads()) continue;
       const Point at = point;
       if (placed.level == Isolation::kReadCommitted) ++point;
-      if (operation.completed == 0) continue;  // never answered
+      if (operation.completed == kNever) continue;  // never answered
       const bool for_update = operation.kind == Operation::Kind::kReadForUpdate;
       const Point holds = for_update ? placed.commit : kNoPoint;
       for (const Found& found : operation.found) {
@@ -269,8 +269,7 @@ class Judge {
   // links.size(): it was there all the time.
   std::optional<std::size_t> absence(Key key, const Order& order, Moment from, Moment to) const {
     std::optional<std::size_t> only;
-    for (const EntryIndex e : order.somewhere)
-      if (versions_.writer_of(versions_.final_writes(e).at(key))->erase) return std::nullopt;
+    if (versions_.may_be_erased(key)) return std::nullopt;
     for (std::size_t i = 0; i < order.links.size(); ++i) {
       if (!order.links[i].erase) continue;
       const EntryIndex writer = order.links[i].writer;
@@ -318,8 +317,7 @@ class Judge {
       std::size_t absences = 0, position = order.links.size();
       for (std::size_t i = 0; i < order.links.size(); ++i)
         if (order.links[i].erase) ++absences, position = i;
-      for (const EntryIndex e : order.somewhere)
-        if (versions_.writer_of(versions_.final_writes(e).at(key))->erase) ++absences;
+      if (versions_.may_be_erased(key)) continue;
       if (absences == 0) {
         find(Anomaly::kUnknownVersion, kStart, "lacks " + name_of(key) + ", which nobody erased");
       } else if (position < order.links.size() && (absences == 1 || !after.crash)) {

@@ -49,7 +49,7 @@ struct Operation {
     kUndo,           // takes back the writes among the operations from `undone_from` on
   };
   Kind kind = Kind::kRead;
-  Moment invoked = 0, completed = 0;
+  Moment invoked = 0, completed = kNever;
   std::vector<Found> found = {};
   Key from = 0, to = 0;
   std::size_t undone_from = 0;
@@ -69,12 +69,16 @@ struct Entry {  // one transaction
   Isolation level = Isolation::kSnapshot;
   Concurrency mode = Concurrency::kOptimistic;
   bool plain = false;  // a put, erase, batch, conditional write or read of the database itself: no begin, no commit
-  Moment begin_invoked = 0, begin_completed = 0;
+  Moment begin_invoked = 0, begin_completed = kNever;
   Moment end_invoked = kNever, end_completed = kNever;  // commit or rollback
   Outcome outcome = Outcome::kOpen;
   Sequence sequence = 0;  // of the commit, if it wrote something and was told
   bool durable = false;   // acknowledged as being on disk
   std::vector<Operation> operations = {};
+
+  // Which operations were writes that were undone later.
+  std::vector<bool> undone() const;
+  bool changes_something() const;
 };
 
 // What somebody found who read everything when all was over.

@@ -15,16 +15,6 @@ void for_each_found(const Entry& entry, const std::function<void(const Operation
 
 }  // namespace
 
-std::vector<bool> undone_operations(const Entry& entry) {
-  std::vector<bool> undone(entry.operations.size(), false);
-  for (std::size_t i = 0; i < entry.operations.size(); ++i) {
-    if (entry.operations[i].kind != Operation::Kind::kUndo) continue;
-    for (std::size_t j = entry.operations[i].undone_from; j < i; ++j)
-      if (entry.operations[j].writes()) undone[j] = true;
-  }
-  return undone;
-}
-
 Versions::Versions(const History& history, std::vector<Finding>& findings) {
   for (const auto& client : history.clients)
     for (const Entry& entry : client) entries_.push_back(&entry);
@@ -60,7 +50,7 @@ void Versions::collect_writes(const History& history) {
   final_writes_.resize(entries_.size());
   for (EntryIndex e = 0; e < entries_.size(); ++e) {
     const Entry& entry = *entries_[e];
-    const std::vector<bool> undone = undone_operations(entry);
+    const std::vector<bool> undone = entry.undone();
     for (std::size_t i = 0; i < entry.operations.size(); ++i) {
       const Operation& operation = entry.operations[i];
       for (const Found& found : operation.found) {
@@ -70,7 +60,10 @@ void Versions::collect_writes(const History& history) {
         if (!undone[i]) final_writes_[e][found.key] = found.version;
       }
     }
-    for (const auto& [key, version] : final_writes_[e]) writers_[version].final = true;
+    for (const auto& [key, version] : final_writes_[e]) {
+      writers_[version].final = true;
+      if (writers_[version].erase && entry.outcome == Outcome::kOpen) open_erasures_.insert(key);
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -46,6 +47,8 @@ class Versions {
     const auto found = writers_.find(version);
     return found == writers_.end() ? nullptr : &found->second;
   }
+  // Whether somebody erased the key who was never told the outcome: an absence does not say whose it is.
+  bool may_be_erased(Key key) const { return open_erasures_.contains(key); }
   const std::map<Key, Order>& orders() const { return orders_; }  // of every key that occurs
   // Where among the links of its key; links.size() if it is not there.
   std::size_t position(const Order& order, Version version) const;
@@ -62,9 +65,7 @@ class Versions {
   std::unordered_map<Version, Writer> writers_;
   std::map<Key, Order> orders_;
   std::unordered_map<Version, std::size_t> positions_;
+  std::set<Key> open_erasures_;
 };
-
-// Which operations were undone later.
-std::vector<bool> undone_operations(const Entry& entry);
 
 }  // namespace lightning::sim::history

@@ -94,9 +94,7 @@ class Story {
     entry.end_completed = ++now_;
     entry.outcome = outcome;
     entry.durable = durable;
-    bool writes = false;
-    for (const Operation& operation : entry.operations) writes = writes || operation.writes();
-    if (outcome == Outcome::kCommitted && writes) entry.sequence = ++sequence_;
+    if (outcome == Outcome::kCommitted && entry.changes_something()) entry.sequence = ++sequence_;
     return *this;
   }
 
