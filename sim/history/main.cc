@@ -34,7 +34,8 @@ constexpr const char* kUsage =
     "  --jobs=N            processes at a time (default 1)\n"
     "  --twice             run each seed twice: both runs must be the same\n"
     "  --seen              print the anomalies that were seen where a level allows them\n"
-    "  --plant=NAME        with a bug: skip-validation, release-locks-early, ignore-own-writes, lose-phantoms\n"
+    "  --plant=NAME        with a bug: skip-validation, release-locks-early, ignore-own-writes, lose-phantoms,\n"
+    "                      ignore-intents, move-on-after-reads\n"
     "  --ledger=FILE       add a line about this run\n"
     "  --commit=TEXT       of what was run, for that line\n"
     "  --verbose           print each seed\n"
@@ -198,10 +199,12 @@ int run(const Arguments& arguments) {
 }
 
 bool parse_plant(const std::string& name, PlantedBug& bug) {
-  if (name == "skip-validation") bug = PlantedBug::kSkipValidation;
-  if (name == "release-locks-early") bug = PlantedBug::kReleaseLocksEarly;
-  if (name == "ignore-own-writes") bug = PlantedBug::kIgnoreOwnWrites;
-  if (name == "lose-phantoms") bug = PlantedBug::kLosePhantoms;
+  constexpr std::pair<const char*, PlantedBug> kBugs[] = {
+      {"skip-validation", PlantedBug::kSkipValidation},    {"release-locks-early", PlantedBug::kReleaseLocksEarly},
+      {"ignore-own-writes", PlantedBug::kIgnoreOwnWrites}, {"lose-phantoms", PlantedBug::kLosePhantoms},
+      {"ignore-intents", PlantedBug::kIgnoreIntents},      {"move-on-after-reads", PlantedBug::kMoveOnAfterReads}};
+  for (const auto& [known, planted] : kBugs)
+    if (name == known) bug = planted;
   return bug != PlantedBug::kNone && lightning::base::kPlantedBugs;
 }
 

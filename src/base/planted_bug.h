@@ -20,6 +20,8 @@ enum class PlantedBug : std::uint8_t {
   kReleaseLocksEarly,       // a pessimistic transaction lets go of its locks before its commit
   kIgnoreOwnWrites,         // a transaction's point reads see its snapshot where they should see its own write
   kLosePhantoms,            // serializable commits do not look at the ranges that were read
+  kIgnoreIntents,           // commits write into ranges that others, which are committing, have read
+  kMoveOnAfterReads,        // a pessimistic transaction moves its snapshot on though it has read from it
 };
 
 #ifdef LIGHTNING_PLANTED_BUGS

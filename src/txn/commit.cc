@@ -10,6 +10,14 @@
 
 namespace lightning::txn {
 
+namespace {
+
+bool heeds_intents(Coordinator& coordinator) {
+  return !coordinator.intents().none() && !base::planted(base::PlantedBug::kIgnoreIntents);
+}
+
+}  // namespace
+
 // --- transactions ---------------------------------------------------------------------------------------------------
 
 CommitAdmission::CommitAdmission(Core& core, std::string_view batch)
@@ -85,7 +93,7 @@ Result<engine::Admission::Answer> CommitAdmission::enter() {
 
 // Locks and ranges of others that forbid what this one writes.
 Result<engine::Admission::Answer> CommitAdmission::check_others() {
-  const bool intents = !coordinator_.intents().none();
+  const bool intents = heeds_intents(coordinator_);
   const auto wait_for = [this](std::uint64_t other, std::string_view key) -> Result<Answer> {
     if (published_ && core_.id() > other)
       return Error(ErrorCode::kConflict, "key " + key_text(key) + " lies in a range that transaction " +
@@ -211,7 +219,7 @@ Result<engine::Admission::Answer> PlainAdmission::enter() {
   }
   latches_.take();
   const std::uint64_t self = owner_ ? owner_->id : 0;
-  const bool intents = !coordinator_.intents().none();
+  const bool intents = heeds_intents(coordinator_);
   for (BatchReader reader(batch_, BatchReader::Source::kCaller); reader.next();) {
     const format::Operation& operation = reader.operation();
     const LockKey key{operation.keyspace, operation.key, in_keyspace(key_hash(operation.key), operation.keyspace)};

@@ -250,7 +250,8 @@ Status Core::settle(engine::Tree& tree, std::string_view key, std::uint64_t hash
   const auto newest = newer_write(tree, key, hash, sees);
   if (!newest) return end_with(newest.error());
   if (*newest == 0) return {};
-  if (fixed_snapshot() && snapshot_used_) return end_with(conflict(key, *newest));
+  if (fixed_snapshot() && snapshot_used_ && !base::planted(base::PlantedBug::kMoveOnAfterReads))
+    return end_with(conflict(key, *newest));
   if (!coordinator_.wait_until_visible(*newest)) return end_with(conflict(key, *newest));
   if (fixed_snapshot()) {
     unpin_snapshot();
