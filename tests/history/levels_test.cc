@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "base/planted_bug.h"
 #include "sim/history/run.h"
@@ -118,6 +120,24 @@ TEST(MixedLevels, AndPlainCallsKeepTheirPromisesOnThreads) {
     EXPECT_EQ(result.failure, "") << one.name();
   }
   std::filesystem::remove_all(directory);
+}
+
+// docs/guarantees.md names these tests one by one: each must be there.
+TEST(TheTable, NamesTestsOfHistoriesThatExist) {
+  std::ifstream file(LIGHTNING_SOURCE_DIR "/docs/guarantees.md");
+  const std::string page((std::istreambuf_iterator<char>(file)), {});
+  std::set<std::string> tests;
+  const auto& all = *testing::UnitTest::GetInstance();
+  for (int suite = 0; suite < all.total_test_suite_count(); ++suite)
+    for (int test = 0; test < all.GetTestSuite(suite)->total_test_count(); ++test)
+      tests.insert(std::string("Levels.") + all.GetTestSuite(suite)->GetTestInfo(test)->name());
+  std::size_t named = 0;
+  for (auto at = page.find("`Levels."); at != std::string::npos; at = page.find("`Levels.", at + 1)) {
+    const std::string name = page.substr(at + 1, page.find('`', at + 1) - at - 1);
+    EXPECT_TRUE(tests.contains(name)) << name;
+    ++named;
+  }
+  EXPECT_EQ(named, 27u);  // three of each level and mode
 }
 
 // --- bugs on purpose -------------------------------------------------------------------------------------------------

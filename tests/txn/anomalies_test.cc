@@ -4,7 +4,8 @@
 // transaction, which then has no part in any anomaly.
 #include <gtest/gtest.h>
 
-#include <map>
+#include <fstream>
+#include <iterator>
 
 #include "txn/world.h"
 
@@ -77,6 +78,28 @@ bool dirty_read(Database& db, const TransactionOptions& options) {
   a.rollback();
   const std::string after = b.get("x");
   return b.commit() && (between != "0" || before_end != "0" || after != "0");
+}
+
+// G1c: each reads what the other wrote.
+bool circular_information(Database& db, const TransactionOptions& options) {
+  Party a(db, options), b(db, options);
+  a.put("x", "a");
+  b.put("y", "b");
+  const std::string a_y = a.get("y"), b_x = b.get("x");
+  const bool first = a.commit(), second = b.commit();
+  return first && second && a_y == "b" && b_x == "a";
+}
+
+// What was committed before is not seen, by a point read or in a range.
+bool stale_read(Database& db, const TransactionOptions& options) {
+  Party a(db, options);
+  a.put("x", "1");
+  a.put("row1", "1");
+  if (!a.commit()) return true;
+  Party b(db, options);
+  const std::string x = b.get("x");
+  const int rows = b.count("row");
+  return b.commit() && (x != "1" || rows != 1);
 }
 
 bool non_repeatable_read(Database& db, const TransactionOptions& options) {
@@ -168,6 +191,8 @@ struct Anomaly {
 constexpr Anomaly kAnomalies[] = {
     {"DirtyWrite", dirty_write, false, false, false},
     {"DirtyRead", dirty_read, false, false, false},
+    {"CircularInformation", circular_information, false, false, false},
+    {"StaleRead", stale_read, false, false, false},
     {"NonRepeatableRead", non_repeatable_read, true, false, false},
     {"Phantom", phantom, true, false, false},
     {"LostUpdate", lost_update, true, false, false},
@@ -209,13 +234,14 @@ TEST_P(Anomalies, AreTheSameWhereDataLiesInTables) {
   });
 }
 
-std::string name_of_case(const testing::TestParamInfo<Case>& tested) {
-  const auto& [anomaly, isolation, concurrency] = tested.param;
+std::string name_of_cell(const Anomaly& anomaly, Isolation isolation, Concurrency concurrency) {
   const char* level = isolation == Isolation::kReadCommitted ? "ReadCommitted"
                       : isolation == Isolation::kSnapshot    ? "Snapshot"
                                                              : "Serializable";
   return std::string(anomaly.name) + level + (concurrency == Concurrency::kOptimistic ? "Optimistic" : "Pessimistic");
 }
+
+std::string name_of_case(const testing::TestParamInfo<Case>& tested) { return std::apply(name_of_cell, tested.param); }
 
 INSTANTIATE_TEST_SUITE_P(AtEachLevel, Anomalies,
                          testing::Combine(testing::ValuesIn(kAnomalies),
@@ -223,6 +249,37 @@ INSTANTIATE_TEST_SUITE_P(AtEachLevel, Anomalies,
                                                           Isolation::kSerializable),
                                           testing::Values(Concurrency::kOptimistic, Concurrency::kPessimistic)),
                          name_of_case);
+
+// Each cell of the table says what its test says, and there is such a test; and no cell names another.
+TEST(TheTable, NamesTheTestOfEachCell) {
+  std::ifstream file(LIGHTNING_SOURCE_DIR "/docs/guarantees.md");
+  const std::string page((std::istreambuf_iterator<char>(file)), {});
+  ASSERT_FALSE(page.empty());
+  const auto count = [&](const std::string& text) {
+    std::size_t found = 0;
+    for (auto at = page.find(text); at != std::string::npos; at = page.find(text, at + 1)) ++found;
+    return found;
+  };
+  std::size_t cells = 0;
+  for (const Anomaly& anomaly : kAnomalies)
+    for (const Isolation isolation : {Isolation::kReadCommitted, Isolation::kSnapshot, Isolation::kSerializable})
+      for (const Concurrency concurrency : {Concurrency::kOptimistic, Concurrency::kPessimistic}) {
+        const bool allowed = isolation == Isolation::kReadCommitted ? anomaly.read_committed
+                             : isolation == Isolation::kSnapshot    ? anomaly.snapshot
+                                                                    : anomaly.serializable;
+        const std::string name = name_of_cell(anomaly, isolation, concurrency);
+        EXPECT_EQ(count((allowed ? "possible<br>`" : "never<br>`") + name + "`"), 1u) << name;
+        ++cells;
+        bool is_test = false;
+        const auto& all = *testing::UnitTest::GetInstance();
+        for (int suite = 0; suite < all.total_test_suite_count(); ++suite)
+          for (int test = 0; test < all.GetTestSuite(suite)->total_test_count(); ++test)
+            is_test |=
+                all.GetTestSuite(suite)->GetTestInfo(test)->name() == "HappenOnlyWhereTheLevelAllowsThem/" + name;
+        EXPECT_TRUE(is_test) << name;
+      }
+  EXPECT_EQ(count("<br>`"), cells);
+}
 
 }  // namespace
 }  // namespace lightning::txn
