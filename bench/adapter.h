@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -30,6 +31,9 @@ struct ScanSum {
   std::uint64_t touched = 0;  // sum of the bytes that were read, so that no read can be left out
 };
 
+// The new value of keys[i], good until the next call. `before` is empty if there was none.
+using Change = std::function<std::string_view(std::size_t i, std::string_view before)>;
+
 // One thread's way to a store.
 class Session {
  public:
@@ -44,6 +48,11 @@ class Session {
   virtual bool get(std::string_view key, std::string_view& value) = 0;
   // As get(); values[i].data() is null where keys[i] is absent.
   virtual void multi_get(std::span<const std::string_view> keys, std::span<std::string_view> values) = 0;
+
+  // As one transaction: reads `keys`, and writes to each what `change` makes of it, unless somebody else has changed one
+  // of them meanwhile: then nothing happens, and the answer is false. What was read is exact when it commits (the
+  // engine's calls "for update"). Only engines that serve transactions.
+  virtual bool transact(std::span<const std::string_view> keys, const Change& change);
 
   // Visits up to `limit` entries from the first key >= `from` (from the first key of all if empty), or, backward,
   // from the last key of all. Sees everything that was written before the call. touch()es each key and value.
@@ -61,6 +70,8 @@ class Store {
 
 enum class Serves : std::uint8_t {
   kEverything,
+  kAllButTransactions,
+  kTransactions,
   kSyncedPuts,  // a yardstick for the disk
   kNothing,     // accepts every call and keeps nothing: the cost of the harness itself
 };
@@ -70,6 +81,7 @@ struct Engine {
   std::string version;
   Serves serves;
   std::unique_ptr<Store> (*open)(const StoreOptions&);
+  std::string family = {};  // columns of one family are ways to use one engine, and no peers of each other
 };
 
 // Those that this build contains, in the order of the table's columns.
@@ -79,7 +91,10 @@ const std::vector<Engine>& engines();
 [[noreturn]] void fail(const std::string& what);
 
 Engine lightning_engine();
+Engine lightning_pessimistic_engine();
 Engine rocksdb_engine();
+Engine rocksdb_optimistic_engine();
+Engine rocksdb_pessimistic_engine();
 Engine lmdb_engine();
 Engine leveldb_engine();
 Engine raw_log_engine();

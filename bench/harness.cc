@@ -85,7 +85,7 @@ Report run_trial(const Row& row, const Engine& engine, const Parameters& paramet
 
   Report report{trial.result(), trial.records()};
   Measurement& m = report.measurement;
-  if (row.writes && engine.serves == Serves::kEverything) {
+  if (row.writes && !null && engine.serves != Serves::kSyncedPuts) {
     const std::uint64_t start = ticks();
     store->flush();
     wait_until_quiet();
@@ -100,6 +100,17 @@ Report run_trial(const Row& row, const Engine& engine, const Parameters& paramet
 }
 
 }  // namespace
+
+bool Row::is_for(const Engine& engine) const {
+  switch (engine.serves) {
+    case Serves::kEverything: return true;
+    case Serves::kAllButTransactions: return !transactions;
+    case Serves::kTransactions: return transactions;
+    case Serves::kSyncedPuts: return sync && !transactions;
+    case Serves::kNothing: return !sync && !transactions;
+  }
+  return false;
+}
 
 void fail(const std::string& what) {
   std::fprintf(stderr, "lightning_bench: %s\n", what.c_str());
@@ -183,7 +194,7 @@ Harness::Loaded* Harness::loaded(const Engine& engine) {
 }
 
 std::optional<Measurement> Harness::run(const Row& row, const Engine& engine) {
-  if (engine.serves == Serves::kSyncedPuts && !row.sync) return std::nullopt;
+  if (!row.is_for(engine)) return std::nullopt;
   if (row.data == Data::kLoaded) {
     Loaded* store = loaded(engine);
     return store == nullptr ? std::nullopt : run_in_child(row, engine, store->records);

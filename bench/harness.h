@@ -67,7 +67,10 @@ struct Row {
   bool writes = false;
   bool sync = false;
   bool append = false;
+  bool transactions = false;
   std::function<void(Trial&)> run;
+
+  bool is_for(const Engine& engine) const;
 };
 
 // One thread's share of the measured phase; counts what it does.

@@ -158,7 +158,7 @@ void print_list() {
   std::printf("engines\n");
   for (const auto& engine : engines()) std::printf("  %-12s %s\n", engine.name.c_str(), engine.version.c_str());
   std::printf("rows\n");
-  for (const auto& row : rows()) std::printf("  %-12s %s\n", row.name.c_str(), row.description.c_str());
+  for (const auto& row : rows()) std::printf("  %-14s %s\n", row.name.c_str(), row.description.c_str());
 }
 
 // What makes the numbers less than they could be.
@@ -196,8 +196,7 @@ int run(int argc, char** argv) {
       for (std::size_t i = 0; i < line.engines.size(); ++i) {
         // Another engine goes first each time, so that none always follows the same one.
         const Engine& engine = line.engines[(i + static_cast<std::size_t>(round)) % line.engines.size()];
-        if (engine.serves == Serves::kSyncedPuts && !row.sync) continue;
-        if (engine.serves == Serves::kNothing && row.sync) continue;
+        if (!row.is_for(engine)) continue;
         if (::isatty(STDERR_FILENO) != 0) {
           std::fprintf(stderr, "\r\033[K%s %d/%d %s", row.name.c_str(), round + 1, line.repeat, engine.name.c_str());
         }

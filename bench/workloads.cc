@@ -169,6 +169,84 @@ void scan_all(Trial& trial) {
 
 // --- YCSB (Cooper et al.: "Benchmarking cloud serving systems with YCSB", 2010) ------------------------------------
 
+// --- transactions ---------------------------------------------------------------------------------------------------
+
+// Reads and changes the records `numbers`, again and again until nobody comes in between.
+class TransactionThread {
+ public:
+  TransactionThread(Trial& trial, Worker& w, std::uint64_t row)
+      : trial_(trial),
+        w_(w),
+        random_(seed_of(w, row)),
+        key_makers_{KeyMaker(w.parameters.key_prefix), KeyMaker(w.parameters.key_prefix)} {}
+
+  Random& random() { return random_; }
+  void change(std::span<const std::uint64_t> numbers) {
+    std::array<std::string_view, kKeysMax> keys;
+    for (std::size_t i = 0; i < numbers.size(); ++i) keys[i] = key_makers_[i].random(numbers[i]);
+    const Change change = [&](std::size_t i, std::string_view before) {
+      expect_record(trial_, !before.empty(), before, numbers[i]);
+      w_.touched = w_.touched + touch(before);
+      return values_.make(numbers[i], random_.next());
+    };
+    while (!w_.session.transact({keys.data(), numbers.size()}, change)) ++w_.absent;  // counted as tries in vain
+    w_.user_bytes += numbers.size() * kRecordBytes;
+  }
+  void read(std::uint64_t n) {
+    std::string_view value;
+    const bool found = w_.session.get(key_makers_[0].random(n), value);
+    expect_record(trial_, found, value, n);
+    w_.touched = w_.touched + touch(value);
+  }
+
+ private:
+  static constexpr std::size_t kKeysMax = 2;
+  Trial& trial_;
+  Worker& w_;
+  Random random_;
+  std::array<KeyMaker, kKeysMax> key_makers_;
+  ValueMaker values_;
+};
+
+// From one account to another. Of 100 transfers, `contended` have one of eight accounts that are in everybody's way.
+std::function<void(Trial&)> bank(unsigned threads, unsigned contended) {
+  return [threads, contended](Trial& trial) {
+    trial.measure(threads, trial.by_time(), 2,
+                  [&trial, contended](Worker& w) -> Operation {
+                    auto thread = std::make_shared<TransactionThread>(trial, w, 9);
+                    return [thread, &w, contended](std::uint64_t) -> std::uint64_t {
+                      constexpr std::uint64_t kInTheWay = 8;
+                      Random& random = thread->random();
+                      std::array<std::uint64_t, 2> accounts{random.below(w.parameters.num),
+                                                            random.below(w.parameters.num)};
+                      if (random.below(100) < contended) accounts[random.below(2)] = random.below(kInTheWay);
+                      if (accounts[0] == accounts[1]) accounts[1] = (accounts[0] + 1) % w.parameters.num;
+                      thread->change(accounts);
+                      return 1;
+                    };
+                  });
+  };
+}
+
+// YCSB's F with its read-modify-writes as transactions.
+std::function<void(Trial&)> ycsb_f_as_transactions(unsigned threads) {
+  return [threads](Trial& trial) {
+    trial.measure(threads, trial.by_time(), kSampling, [&trial](Worker& w) -> Operation {
+      auto thread = std::make_shared<TransactionThread>(trial, w, 10);
+      auto ranks = std::make_shared<ZipfRanks>(w.parameters.num, 0.99, kDraws, seed_of(w, 11));
+      return [thread, ranks](std::uint64_t) -> std::uint64_t {
+        const std::uint64_t n = ranks->next();
+        if (thread->random().below(2) == 0) {
+          thread->read(n);
+        } else {
+          thread->change({&n, 1});
+        }
+        return 1;
+      };
+    });
+  };
+}
+
 struct Mix {
   unsigned read, update, insert, scan, modify;  // percent
   bool latest = false;                          // popular are the newest records, not scattered ones
@@ -300,8 +378,20 @@ std::vector<Row> make_rows() {
              ycsb({0, 0, 5, 95, 0})),
       loaded("overwrite", "put", "single puts over random loaded records, no sync", true, overwrite),
   };
+  for (const unsigned threads : {1u, 4u, 16u}) {
+    const std::string on = ", " + std::to_string(threads) + (threads == 1 ? " thread" : " threads");
+    const std::string number = std::to_string(threads);
+    all.push_back(loaded("txn_f_" + number, "op", "YCSB F with its read-modify-writes as transactions" + on, true,
+                         ycsb_f_as_transactions(threads)));
+    all.push_back(loaded("txn_bank1_" + number, "txn", "transfers, 1 % of them contended" + on, true, bank(threads, 1)));
+    all.push_back(
+        loaded("txn_bank50_" + number, "txn", "transfers, 50 % of them contended" + on, true, bank(threads, 50)));
+    all.push_back(
+        loaded("txn_sync_" + number, "txn", "transfers, 1 % contended, synced" + on, true, bank(threads, 1)));
+  }
   for (Row& row : all) {
-    row.sync = row.name.starts_with("sync_");
+    row.transactions = row.name.starts_with("txn_");
+    row.sync = row.name.starts_with("sync_") || row.name.starts_with("txn_sync_");
     row.append = row.name == "fill_seq";
   }
   return all;

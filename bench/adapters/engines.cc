@@ -6,10 +6,10 @@ namespace lightning::bench {
 const std::vector<Engine>& engines() {
   static const std::vector<Engine> all = {
 #ifdef LIGHTNING_BENCH_WITH_LIGHTNING
-      lightning_engine(),
+      lightning_engine(),   lightning_pessimistic_engine(),
 #endif
 #ifdef LIGHTNING_BENCH_WITH_ROCKSDB
-      rocksdb_engine(),
+      rocksdb_engine(),     rocksdb_optimistic_engine(), rocksdb_pessimistic_engine(),
 #endif
 #ifdef LIGHTNING_BENCH_WITH_LMDB
       lmdb_engine(),
@@ -21,5 +21,7 @@ const std::vector<Engine>& engines() {
   };
   return all;
 }
+
+bool Session::transact(std::span<const std::string_view>, const Change&) { fail("this engine has no transactions"); }
 
 }  // namespace lightning::bench

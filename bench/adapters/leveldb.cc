@@ -109,7 +109,7 @@ class LevelDbStore final : public Store {
 
 Engine leveldb_engine() {
   return {"leveldb", std::to_string(leveldb::kMajorVersion) + "." + std::to_string(leveldb::kMinorVersion),
-          Serves::kEverything, [](const StoreOptions& options) -> std::unique_ptr<Store> {
+          Serves::kAllButTransactions, [](const StoreOptions& options) -> std::unique_ptr<Store> {
             return std::make_unique<LevelDbStore>(options);
           }};
 }

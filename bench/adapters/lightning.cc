@@ -3,6 +3,7 @@
 
 #include <array>
 #include <string>
+#include <vector>
 
 #include "adapter.h"
 #include "data.h"
@@ -18,8 +19,9 @@ T unwrap(Result<T> result, const char* what) {
 
 class LightningSession final : public Session {
  public:
-  LightningSession(Database& db, bool sync) : db_(db), keyspace_(db.default_keyspace()) {
-    if (sync) write_.durability = Durability::kSync;
+  LightningSession(Database& db, bool sync, Concurrency concurrency) : db_(db), keyspace_(db.default_keyspace()) {
+    if (sync) write_.durability = transaction_.durability = Durability::kSync;
+    transaction_.concurrency = concurrency;
   }
 
   void put(std::string_view key, std::string_view value) override {
@@ -40,6 +42,24 @@ class LightningSession final : public Session {
     if (n > kMultiMax) fail("lightning: too many keys for one multi_get");
     unwrap(db_.multi_get(keyspace_, keys, std::span(many_).first(n)), "multi_get");
     for (std::size_t i = 0; i < n; ++i) values[i] = many_[i].found() ? many_[i].value() : std::string_view{};
+  }
+  bool transact(std::span<const std::string_view> keys, const Change& change) override {
+    const auto refused = [](const Error& error, const char* what) {
+      if (error.category() != ErrorCategory::kRetryable) fail(std::string("lightning: ") + what + error.to_string());
+      return false;
+    };
+    Transaction txn = unwrap(db_.begin(transaction_), "begin");
+    if (before_.size() < keys.size()) before_.resize(keys.size());
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      const auto found = txn.get_for_update(keyspace_, keys[i], before_[i]);
+      if (!found) return refused(found.error(), "get_for_update: ");
+      if (!*found) before_[i].clear();
+    }
+    for (std::size_t i = 0; i < keys.size(); ++i)
+      if (const auto put = txn.put(keyspace_, keys[i], change(i, before_[i])); !put)
+        return refused(put.error(), "put: ");
+    const auto committed = txn.commit();
+    return committed ? true : refused(committed.error(), "commit: ");
   }
   ScanSum scan(std::string_view from, std::uint64_t limit, Direction direction) override {
     Iterator it = db_.iterate(keyspace_);
@@ -66,6 +86,8 @@ class LightningSession final : public Session {
   Database& db_;
   Keyspace keyspace_;
   WriteOptions write_;
+  TransactionOptions transaction_;
+  std::vector<std::string> before_;
   WriteBatch batch_;
   PinnedValue pinned_;
   std::array<PinnedValue, kMultiMax> many_;
@@ -73,11 +95,13 @@ class LightningSession final : public Session {
 
 class LightningStore final : public Store {
  public:
-  explicit LightningStore(const StoreOptions& options)
-      : db_(unwrap(Database::open(options.path, config_for(options)), "open")), sync_(options.sync) {}
+  LightningStore(const StoreOptions& options, Concurrency concurrency)
+      : db_(unwrap(Database::open(options.path, config_for(options)), "open")),
+        sync_(options.sync),
+        concurrency_(concurrency) {}
   ~LightningStore() override { unwrap(db_.close(), "close"); }
 
-  std::unique_ptr<Session> session() override { return std::make_unique<LightningSession>(db_, sync_); }
+  std::unique_ptr<Session> session() override { return std::make_unique<LightningSession>(db_, sync_, concurrency_); }
   void flush() override { unwrap(db_.flush(), "flush"); }
 
  private:
@@ -93,14 +117,22 @@ class LightningStore final : public Store {
 
   Database db_;
   bool sync_;
+  Concurrency concurrency_;
 };
+
+template <Concurrency kConcurrency>
+std::unique_ptr<Store> open(const StoreOptions& options) {
+  return std::make_unique<LightningStore>(options, kConcurrency);
+}
 
 }  // namespace
 
 Engine lightning_engine() {
-  return {
-      "lightning", LIGHTNING_BENCH_VERSION, Serves::kEverything,
-      [](const StoreOptions& options) -> std::unique_ptr<Store> { return std::make_unique<LightningStore>(options); }};
+  return {"lightning", LIGHTNING_BENCH_VERSION, Serves::kEverything, open<Concurrency::kOptimistic>, "lightning"};
+}
+
+Engine lightning_pessimistic_engine() {
+  return {"lightning-p", LIGHTNING_BENCH_VERSION, Serves::kTransactions, open<Concurrency::kPessimistic>, "lightning"};
 }
 
 }  // namespace lightning::bench
