@@ -167,8 +167,6 @@ void scan_all(Trial& trial) {
   });
 }
 
-// --- YCSB (Cooper et al.: "Benchmarking cloud serving systems with YCSB", 2010) ------------------------------------
-
 // --- transactions ---------------------------------------------------------------------------------------------------
 
 // Reads and changes the records `numbers`, again and again until nobody comes in between.
@@ -246,6 +244,8 @@ std::function<void(Trial&)> ycsb_f_as_transactions(unsigned threads) {
     });
   };
 }
+
+// --- YCSB (Cooper et al.: "Benchmarking cloud serving systems with YCSB", 2010) ------------------------------------
 
 struct Mix {
   unsigned read, update, insert, scan, modify;  // percent
