@@ -49,8 +49,8 @@ class Session {
   // As get(); values[i].data() is null where keys[i] is absent.
   virtual void multi_get(std::span<const std::string_view> keys, std::span<std::string_view> values) = 0;
 
-  // As one transaction: reads `keys`, and writes to each what `change` makes of it, unless somebody else has changed one
-  // of them meanwhile: then nothing happens, and the answer is false. What was read is exact when it commits (the
+  // As one transaction: reads `keys`, and writes to each what `change` makes of it, unless somebody else has changed
+  // one of them meanwhile: then nothing happens, and the answer is false. What was read is exact when it commits (the
   // engine's calls "for update"). Only engines that serve transactions.
   virtual bool transact(std::span<const std::string_view> keys, const Change& change);
 

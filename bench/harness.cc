@@ -103,11 +103,16 @@ Report run_trial(const Row& row, const Engine& engine, const Parameters& paramet
 
 bool Row::is_for(const Engine& engine) const {
   switch (engine.serves) {
-    case Serves::kEverything: return true;
-    case Serves::kAllButTransactions: return !transactions;
-    case Serves::kTransactions: return transactions;
-    case Serves::kSyncedPuts: return sync && !transactions;
-    case Serves::kNothing: return !sync && !transactions;
+    case Serves::kEverything:
+      return true;
+    case Serves::kAllButTransactions:
+      return !transactions;
+    case Serves::kTransactions:
+      return transactions;
+    case Serves::kSyncedPuts:
+      return sync && !transactions;
+    case Serves::kNothing:
+      return !sync && !transactions;
   }
   return false;
 }

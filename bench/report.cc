@@ -142,7 +142,8 @@ void Report::print_table() const {
     for (const auto& name : names) {
       const Series* series = family_of(name) == kReference ? find(row, name) : nullptr;
       if (series == nullptr) continue;
-      if (fastest == nullptr || median_of(*series).ops_per_second > median_of(*fastest).ops_per_second) fastest = series;
+      if (fastest == nullptr || median_of(*series).ops_per_second > median_of(*fastest).ops_per_second)
+        fastest = series;
     }
     return fastest;
   };

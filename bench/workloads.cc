@@ -209,20 +209,18 @@ class TransactionThread {
 // From one account to another. Of 100 transfers, `contended` have one of eight accounts that are in everybody's way.
 std::function<void(Trial&)> bank(unsigned threads, unsigned contended) {
   return [threads, contended](Trial& trial) {
-    trial.measure(threads, trial.by_time(), 2,
-                  [&trial, contended](Worker& w) -> Operation {
-                    auto thread = std::make_shared<TransactionThread>(trial, w, 9);
-                    return [thread, &w, contended](std::uint64_t) -> std::uint64_t {
-                      constexpr std::uint64_t kInTheWay = 8;
-                      Random& random = thread->random();
-                      std::array<std::uint64_t, 2> accounts{random.below(w.parameters.num),
-                                                            random.below(w.parameters.num)};
-                      if (random.below(100) < contended) accounts[random.below(2)] = random.below(kInTheWay);
-                      if (accounts[0] == accounts[1]) accounts[1] = (accounts[0] + 1) % w.parameters.num;
-                      thread->change(accounts);
-                      return 1;
-                    };
-                  });
+    trial.measure(threads, trial.by_time(), 2, [&trial, contended](Worker& w) -> Operation {
+      auto thread = std::make_shared<TransactionThread>(trial, w, 9);
+      return [thread, &w, contended](std::uint64_t) -> std::uint64_t {
+        constexpr std::uint64_t kInTheWay = 8;
+        Random& random = thread->random();
+        std::array<std::uint64_t, 2> accounts{random.below(w.parameters.num), random.below(w.parameters.num)};
+        if (random.below(100) < contended) accounts[random.below(2)] = random.below(kInTheWay);
+        if (accounts[0] == accounts[1]) accounts[1] = (accounts[0] + 1) % w.parameters.num;
+        thread->change(accounts);
+        return 1;
+      };
+    });
   };
 }
 
@@ -383,11 +381,11 @@ std::vector<Row> make_rows() {
     const std::string number = std::to_string(threads);
     all.push_back(loaded("txn_f_" + number, "op", "YCSB F with its read-modify-writes as transactions" + on, true,
                          ycsb_f_as_transactions(threads)));
-    all.push_back(loaded("txn_bank1_" + number, "txn", "transfers, 1 % of them contended" + on, true, bank(threads, 1)));
+    all.push_back(
+        loaded("txn_bank1_" + number, "txn", "transfers, 1 % of them contended" + on, true, bank(threads, 1)));
     all.push_back(
         loaded("txn_bank50_" + number, "txn", "transfers, 50 % of them contended" + on, true, bank(threads, 50)));
-    all.push_back(
-        loaded("txn_sync_" + number, "txn", "transfers, 1 % contended, synced" + on, true, bank(threads, 1)));
+    all.push_back(loaded("txn_sync_" + number, "txn", "transfers, 1 % contended, synced" + on, true, bank(threads, 1)));
   }
   for (Row& row : all) {
     row.transactions = row.name.starts_with("txn_");

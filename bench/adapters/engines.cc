@@ -6,10 +6,13 @@ namespace lightning::bench {
 const std::vector<Engine>& engines() {
   static const std::vector<Engine> all = {
 #ifdef LIGHTNING_BENCH_WITH_LIGHTNING
-      lightning_engine(),   lightning_pessimistic_engine(),
+      lightning_engine(),
+      lightning_pessimistic_engine(),
 #endif
 #ifdef LIGHTNING_BENCH_WITH_ROCKSDB
-      rocksdb_engine(),     rocksdb_optimistic_engine(), rocksdb_pessimistic_engine(),
+      rocksdb_engine(),
+      rocksdb_optimistic_engine(),
+      rocksdb_pessimistic_engine(),
 #endif
 #ifdef LIGHTNING_BENCH_WITH_LMDB
       lmdb_engine(),
@@ -17,7 +20,8 @@ const std::vector<Engine>& engines() {
 #ifdef LIGHTNING_BENCH_WITH_LEVELDB
       leveldb_engine(),
 #endif
-      raw_log_engine(),   null_engine(),
+      raw_log_engine(),
+      null_engine(),
   };
   return all;
 }

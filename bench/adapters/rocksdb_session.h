@@ -1,5 +1,5 @@
-// What all adapters of RocksDB share: how it is tuned, and the calls that are no transactions'. docs/benchmarks.md gives
-// the reason of each setting.
+// What all adapters of RocksDB share: how it is tuned, and the calls that are no transactions'. docs/benchmarks.md
+// gives the reason of each setting.
 #pragma once
 
 #include <rocksdb/cache.h>
