@@ -19,6 +19,7 @@
 #include "lightning/config.h"
 #include "lightning/iterator.h"
 #include "lightning/keyspace_options.h"
+#include "lightning/open_options.h"
 #include "lightning/result.h"
 #include "lightning/statistics.h"
 #include "lightning/transaction.h"
@@ -112,6 +113,13 @@ struct RecordCount {
   bool exact = false;
 };
 
+// What Database::ttl() answers.
+struct TimeToLive {
+  bool found = false;                                        // false: there is no such record
+  std::optional<std::chrono::milliseconds> expires_at = {};  // since 1970-01-01 00:00 UTC; none: never
+  std::optional<std::chrono::milliseconds> remaining = {};   // until then, more than 0
+};
+
 // What a conditional write answers.
 struct ConditionalResult {
   bool applied = false;
@@ -158,13 +166,15 @@ class Database {
   // Errors: kConfigInvalid, kLockHeld (names the process), kDatabaseNotFound, kDatabaseExists, kNotADatabase,
   //         kFormatUnsupported, kManifestCorrupt, kTableMissing, kTableCorrupt, kWalMissing, kWalCorrupt, kIo,
   //         kPermissionDenied.
-  static Result<Database> open(const std::string& path, const LightningDbConfig& config = {});
+  static Result<Database> open(const std::string& path, const LightningDbConfig& config = {},
+                               const OpenOptions& options = {});
   // Opens a consistent view beside a possible writer in another process: takes no lock, writes nothing, sees what
   // was acknowledged when it was opened. Writes answer kReadOnlyDatabase. With more tables than open_files_max, a read
   // answers kTableMissing if the writer has removed a table meanwhile that is not open: then open anew.
   // What was in the log and not yet in tables stays in memory, within config.cache_size: kInsufficientResources says
   // how much it would take. A cache_size as the writer's is always enough for what the writer leaves by itself.
-  static Result<Database> open_read_only(const std::string& path, const LightningDbConfig& config = {});
+  static Result<Database> open_read_only(const std::string& path, const LightningDbConfig& config = {},
+                                         const OpenOptions& options = {});
 
   Database(Database&&) noexcept;
   Database& operator=(Database&&) noexcept;
@@ -189,6 +199,13 @@ class Database {
   // Visible to every read that begins after the call returned; durable as WriteOptions and the sync mode say.
   Status put(std::string_view key, std::string_view value, const WriteOptions& options = {});
   Status put(const Keyspace& keyspace, std::string_view key, std::string_view value, const WriteOptions& options = {});
+  // Changes what the key holds by the keyspace's merge operator, without reading it: `operand` is added, appended, ...
+  // (merge_operator.h). The costs of a put; reads of the key pay for what has not been merged yet. An operand has no
+  // lifetime: what expires is the record that it was merged into, and from then on operands count from nothing.
+  // Errors: kInvalidArgument (no operator, or not an operand of its), kMergeOperatorMissing.
+  Status merge(std::string_view key, std::string_view operand, const WriteOptions& options = {});
+  Status merge(const Keyspace& keyspace, std::string_view key, std::string_view operand,
+               const WriteOptions& options = {});
   Status erase(std::string_view key, const WriteOptions& options = {});  // no error if the key is absent
   Status erase(const Keyspace& keyspace, std::string_view key, const WriteOptions& options = {});
   // All of the batch or nothing. Returns the sequence of its last operation.
@@ -240,6 +257,10 @@ class Database {
   // One answer per key, in order, all of the same moment. values.size() must equal keys.size() (kInvalidArgument).
   Status multi_get(const Keyspace& keyspace, std::span<const std::string_view> keys, std::span<PinnedValue> values,
                    const ReadOptions& options = {}) const;
+
+  // When a record expires, without reading its value into anything.
+  Result<TimeToLive> ttl(std::string_view key, const ReadOptions& options = {}) const;
+  Result<TimeToLive> ttl(const Keyspace& keyspace, std::string_view key, const ReadOptions& options = {}) const;
 
   Iterator iterate(const IterateOptions& options = {}) const;
   Iterator iterate(const Keyspace& keyspace, const IterateOptions& options = {}) const;

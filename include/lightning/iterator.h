@@ -5,6 +5,7 @@
 //   LIGHTNING_TRY(it.status());
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,6 +51,8 @@ class Iterator {
   void prev();                                  // requires valid()
   std::string_view key() const;                 // requires valid(); good until the next move
   std::string_view value() const;               // requires valid(); good until the next move
+  // When the record expires, since 1970-01-01 00:00 UTC; none: never. Requires valid().
+  std::optional<std::chrono::milliseconds> expires_at() const;
   Status status() const;
 
  private:

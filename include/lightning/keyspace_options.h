@@ -9,8 +9,6 @@
 namespace lightning {
 
 struct KeyspaceOptions {
-  // The first two are not part of this version yet: a keyspace that asks for them is refused with kNotSupported.
-  //
   // How merge() changes a value: "add", "append", "min", "max", or a name that OpenOptions registers
   // (merge_operator.h). Empty: merges are refused.
   std::string merge_operator = {};

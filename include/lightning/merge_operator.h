@@ -1,5 +1,4 @@
-// MergeOperator: how a value changes by merge(), without being read first. The contract for operators; merge() itself
-// is not part of this version yet, and keyspaces that ask for an operator are refused (kNotSupported).
+// MergeOperator: how a value changes by merge(), without being read first.
 //
 //   db.create_keyspace("hits", {.merge_operator = "add"});
 //   db.merge(hits, "front page", encoded(1));      // costs what a put costs; summed up by readers and compactions

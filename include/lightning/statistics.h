@@ -24,6 +24,8 @@ struct KeyspaceStatistics {
   std::string name;
   std::vector<LevelStatistics> levels;
   std::uint64_t memtables = 0, memtable_bytes = 0, memtable_entries = 0;
+  // Of keys and values in tables: that expire some day, and that have expired (at least; reclaimed by compaction).
+  std::uint64_t expiring_bytes = 0, expired_bytes = 0;
 };
 
 // A table in whose file a read, a compaction or a check has met damage since the database was opened. Compactions leave
@@ -68,7 +70,7 @@ struct TransactionStatistics {                              // counters since op
 
 struct Statistics {
   // Counters since open.
-  std::uint64_t gets = 0, get_hits = 0, multi_gets = 0, puts = 0, erases = 0, batches = 0, seeks = 0,
+  std::uint64_t gets = 0, get_hits = 0, multi_gets = 0, puts = 0, merges = 0, erases = 0, batches = 0, seeks = 0,
                 scanned_entries = 0;
   std::uint64_t bytes_written_by_user = 0, bytes_read_by_user = 0;
   std::uint64_t wal_bytes = 0, wal_syncs = 0, wal_records = 0;

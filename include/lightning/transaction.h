@@ -115,6 +115,13 @@ class Transaction {
   // the transaction is as before), kKeyspaceNotFound.
   Status put(std::string_view key, std::string_view value);
   Status put(const Keyspace& keyspace, std::string_view key, std::string_view value);
+  // With a lifetime (write_options.h). A ttl counts from this call.
+  Status put(std::string_view key, std::string_view value, const Lifetime& lifetime);
+  Status put(const Keyspace& keyspace, std::string_view key, std::string_view value, const Lifetime& lifetime);
+  // As Database::merge(). Reads nothing; to kSnapshot and above it is a write like any other, so that two transactions
+  // that merge into one key are in conflict.
+  Status merge(std::string_view key, std::string_view operand);
+  Status merge(const Keyspace& keyspace, std::string_view key, std::string_view operand);
   Status erase(std::string_view key);  // no error if the key is absent
   Status erase(const Keyspace& keyspace, std::string_view key);
 

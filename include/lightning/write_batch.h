@@ -7,7 +7,7 @@
 // Later operations of a batch win over earlier ones on the same key.
 // The encoding (docs/format/batch.md) is what the log stores: a batch is encoded once.
 //
-// Threads: one thread at a time. Lifetime: put() and erase() copy their arguments.
+// Threads: one thread at a time. Lifetime: all calls copy their arguments.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "lightning/types.h"
+#include "lightning/write_options.h"
 
 namespace lightning {
 
@@ -27,6 +28,12 @@ class WriteBatch {
   // nothing: an empty handle is kInvalidArgument there, one of a keyspace that is gone kKeyspaceNotFound.
   WriteBatch& put(std::string_view key, std::string_view value);
   WriteBatch& put(const Keyspace& keyspace, std::string_view key, std::string_view value);
+  // With a lifetime. A ttl counts from the moment the batch is written.
+  WriteBatch& put(std::string_view key, std::string_view value, const Lifetime& lifetime);
+  WriteBatch& put(const Keyspace& keyspace, std::string_view key, std::string_view value, const Lifetime& lifetime);
+  // As Database::merge().
+  WriteBatch& merge(std::string_view key, std::string_view operand);
+  WriteBatch& merge(const Keyspace& keyspace, std::string_view key, std::string_view operand);
   WriteBatch& erase(std::string_view key);
   WriteBatch& erase(const Keyspace& keyspace, std::string_view key);
 
@@ -39,9 +46,11 @@ class WriteBatch {
  private:
   friend class WriteBatchAccess;
   void append(std::uint8_t type, std::uint32_t keyspace_id, std::string_view key, std::string_view value);
+  void append_put(std::uint32_t keyspace_id, std::string_view key, std::string_view value, const Lifetime& lifetime);
 
   std::string rep_;
   std::uint32_t count_ = 0;
+  bool simple_ = true;  // nothing that is checked or settled outside of the commit: merges, lifetimes
 };
 
 }  // namespace lightning

@@ -84,6 +84,11 @@ void Iterator::next() { impl_->next(); }
 void Iterator::prev() { impl_->prev(); }
 std::string_view Iterator::key() const { return impl_->key(); }
 std::string_view Iterator::value() const { return impl_->value(); }
+std::optional<std::chrono::milliseconds> Iterator::expires_at() const {
+  const std::uint64_t ms = impl_->expires_ms();
+  if (ms == 0) return std::nullopt;
+  return std::chrono::milliseconds(static_cast<std::int64_t>(ms));
+}
 Status Iterator::status() const {
   if (!impl_) return {};
   return impl_->status();
@@ -102,27 +107,30 @@ Database::~Database() {
 }
 
 Result<Database> DatabaseAccess::open(env::Env& env, const std::string& path, const LightningDbConfig& config,
-                                      bool read_only) {
+                                      bool read_only, const OpenOptions& options) {
   LIGHTNING_TRY(config.validate());
-  return open_as_given(env, path, config, read_only);
+  return open_as_given(env, path, config, read_only, {}, options);
 }
 
 Result<Database> DatabaseAccess::open_as_given(env::Env& env, const std::string& path, const LightningDbConfig& config,
-                                               bool read_only, const engine::Tuning& tuning) {
+                                               bool read_only, const engine::Tuning& tuning,
+                                               const OpenOptions& options) {
   using Access = engine::Engine::Access;
-  LIGHTNING_ASSIGN(auto engine,
-                   engine::Engine::open(env, path, config, read_only ? Access::kReadOnly : Access::kReadWrite, tuning));
+  LIGHTNING_ASSIGN(
+      auto engine,
+      engine::Engine::open(env, path, config, read_only ? Access::kReadOnly : Access::kReadWrite, tuning, options));
   if (engine->keeps()) txn::Coordinator::for_kept(*engine);
   return Database(std::move(engine));
 }
 
 env::Env& DatabaseAccess::env(const Database& database) { return database.engine_->env(); }
 
-Result<Database> Database::open(const std::string& path, const LightningDbConfig& config) {
-  return DatabaseAccess::open(env::Env::real(), path, config, false);
+Result<Database> Database::open(const std::string& path, const LightningDbConfig& config, const OpenOptions& options) {
+  return DatabaseAccess::open(env::Env::real(), path, config, false, options);
 }
-Result<Database> Database::open_read_only(const std::string& path, const LightningDbConfig& config) {
-  return DatabaseAccess::open(env::Env::real(), path, config, true);
+Result<Database> Database::open_read_only(const std::string& path, const LightningDbConfig& config,
+                                          const OpenOptions& options) {
+  return DatabaseAccess::open(env::Env::real(), path, config, true, options);
 }
 Status Database::close() { return engine_->close(); }
 
@@ -151,21 +159,44 @@ Result<Keyspace> Database::get_or_create_keyspace(std::string_view name, const K
 Status Database::drop_keyspace(std::string_view name) { return engine_->drop_keyspace(name); }
 std::vector<std::string> Database::keyspaces() const { return engine_->keyspaces(); }
 
+namespace {
+
+Status without_lifetime(const WriteOptions& options) {
+  if (options.has_lifetime()) return Error(ErrorCode::kInvalidArgument, "only a put gives a record its lifetime");
+  return {};
+}
+
+}  // namespace
+
 Status Database::put(std::string_view key, std::string_view value, const WriteOptions& options) {
-  return engine_->put(engine_->default_keyspace(), key, value, options.durability);
+  return engine_->put(engine_->default_keyspace(), key, value, options);
 }
 Status Database::put(const Keyspace& keyspace, std::string_view key, std::string_view value,
                      const WriteOptions& options) {
-  return engine_->put(keyspace, key, value, options.durability);
+  return engine_->put(keyspace, key, value, options);
 }
 Status Database::erase(std::string_view key, const WriteOptions& options) {
-  return engine_->erase(engine_->default_keyspace(), key, options.durability);
+  return erase(engine_->default_keyspace(), key, options);
 }
 Status Database::erase(const Keyspace& keyspace, std::string_view key, const WriteOptions& options) {
+  LIGHTNING_TRY(without_lifetime(options));
   return engine_->erase(keyspace, key, options.durability);
 }
+Status Database::merge(std::string_view key, std::string_view operand, const WriteOptions& options) {
+  return merge(engine_->default_keyspace(), key, operand, options);
+}
+Status Database::merge(const Keyspace& keyspace, std::string_view key, std::string_view operand,
+                       const WriteOptions& options) {
+  LIGHTNING_TRY(without_lifetime(options));
+  return engine_->merge(keyspace, key, operand, options.durability);
+}
 Result<Sequence> Database::write(const WriteBatch& batch, const WriteOptions& options) {
-  return engine_->write(WriteBatchAccess::encoded(batch), static_cast<std::uint32_t>(batch.len()), options.durability);
+  const std::string_view encoded = WriteBatchAccess::encoded(batch);
+  const auto operations = static_cast<std::uint32_t>(batch.len());
+  if (WriteBatchAccess::simple(batch) && !options.has_lifetime() && !engine_->has_default_ttls()) [[likely]]
+    return engine_->write(encoded, operations, options.durability);
+  LIGHTNING_ASSIGN(const std::string settled, engine_->settle(encoded, options.lifetime()));
+  return engine_->write(settled, operations, options.durability);
 }
 Status Database::sync() { return engine_->sync(); }
 
@@ -190,6 +221,13 @@ Status Database::get(const Keyspace& keyspace, std::string_view key, PinnedValue
 Status Database::multi_get(const Keyspace& keyspace, std::span<const std::string_view> keys,
                            std::span<PinnedValue> values, const ReadOptions& options) const {
   return engine_->multi_get(keyspace, keys, values, options);
+}
+
+Result<TimeToLive> Database::ttl(std::string_view key, const ReadOptions& options) const {
+  return engine_->ttl(engine_->default_keyspace(), key, options);
+}
+Result<TimeToLive> Database::ttl(const Keyspace& keyspace, std::string_view key, const ReadOptions& options) const {
+  return engine_->ttl(keyspace, key, options);
 }
 
 Iterator Database::iterate(const IterateOptions& options) const {

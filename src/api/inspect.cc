@@ -91,6 +91,7 @@ std::vector<Fact> facts_of(const manifest::VersionEdit& edit) {
   if (edit.next_keyspace) counters.add("next_keyspace", std::uint64_t{*edit.next_keyspace});
   if (edit.durable) counters.add("durable", *edit.durable);
   if (edit.epoch) counters.add("epoch", *edit.epoch);
+  if (edit.time_ms) counters.add("time_ms", *edit.time_ms);
   if (!counters.values.empty()) facts.push_back(std::move(counters));
   return facts;
 }

@@ -61,7 +61,24 @@ Status Transaction::put(std::string_view key, std::string_view value) {
 }
 Status Transaction::put(const Keyspace& keyspace, std::string_view key, std::string_view value) {
   if (!core_) return never_begun();
-  return core_->write(keyspace, format::EntryType::kPut, key, value);
+  return core_->put(keyspace, key, value, {});
+}
+Status Transaction::put(std::string_view key, std::string_view value, const Lifetime& lifetime) {
+  if (!core_) return never_begun();
+  return core_->put(core_->engine().default_keyspace(), key, value, lifetime);
+}
+Status Transaction::put(const Keyspace& keyspace, std::string_view key, std::string_view value,
+                        const Lifetime& lifetime) {
+  if (!core_) return never_begun();
+  return core_->put(keyspace, key, value, lifetime);
+}
+Status Transaction::merge(std::string_view key, std::string_view operand) {
+  if (!core_) return never_begun();
+  return merge(core_->engine().default_keyspace(), key, operand);
+}
+Status Transaction::merge(const Keyspace& keyspace, std::string_view key, std::string_view operand) {
+  if (!core_) return never_begun();
+  return core_->write(keyspace, format::EntryType::kMerge, key, operand);
 }
 Status Transaction::erase(std::string_view key) {
   if (!core_) return never_begun();
@@ -128,6 +145,7 @@ Result<Sequence> Transaction::commit() {
 }
 Result<Sequence> Transaction::commit(const WriteOptions& options) {
   if (!core_) return never_begun();
+  if (options.has_lifetime()) return Error(ErrorCode::kInvalidArgument, "only a put gives a record its lifetime");
   return core_->commit(options.durability);
 }
 Status Transaction::rollback() {
@@ -155,7 +173,7 @@ Result<ConditionalResult> Database::compare_and_set(const Keyspace& keyspace, st
                                                     std::optional<std::string_view> expected,
                                                     std::optional<std::string_view> desired,
                                                     const WriteOptions& options) {
-  return txn::Coordinator::of(*engine_).write_if(keyspace, key, expected, desired, options.durability);
+  return txn::Coordinator::of(*engine_).write_if(keyspace, key, expected, desired, options);
 }
 Result<ConditionalResult> Database::compare_and_set(std::string_view key, std::optional<std::string_view> expected,
                                                     std::optional<std::string_view> desired,

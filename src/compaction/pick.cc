@@ -87,6 +87,38 @@ std::optional<Plan> pick_level(const Version& version, std::uint32_t level, std:
   return best;
 }
 
+// The table with the largest expired share, if that is beyond the bound: it is written anew where it is. Level 0 goes
+// down as a whole.
+std::optional<Plan> pick_expired(const Version& version, std::uint32_t base_level, const PickOptions& options) {
+  const auto share = [&](std::uint64_t expired, std::uint64_t all) {
+    return expired == 0 ? 0 : static_cast<double>(expired) / static_cast<double>(std::max<std::uint64_t>(all, 1));
+  };
+  std::optional<Plan> best;
+  double best_share = options.expired_share;
+  for (std::uint32_t level = 1; level < kLevels; ++level) {
+    for (const TablePtr& table : version.levels[level]) {
+      if (table->compacting || table->damaged()) continue;
+      const double expired = share(expired_bytes(*table, options.now_ms), table->meta().data_bytes);
+      if (expired <= best_share) continue;
+      best_share = expired;
+      best = Plan{.input_level = level,
+                  .output_level = level,
+                  .inputs = {table},
+                  .overlapped = {},
+                  .bottommost = nothing_below(version, level, bounds_of({table})),
+                  .score = expired};
+    }
+  }
+  std::uint64_t expired = 0, all = 0;
+  for (const TablePtr& run : version.levels[0]) {
+    expired += expired_bytes(*run, options.now_ms);
+    all += run->meta().data_bytes;
+  }
+  if (share(expired, all) > best_share && !any_damaged(version.levels[0]))
+    if (auto plan = pick_level0(version, base_level, options, share(expired, all))) return plan;
+  return best;
+}
+
 }  // namespace
 
 std::uint64_t Plan::input_bytes() const {
@@ -137,7 +169,12 @@ std::optional<Plan> pick(const Version& version, const PickOptions& options) {
                            : pick_level(version, level, level + 1, score);
     if (plan) return plan;
   }
-  return std::nullopt;
+  if (options.now_ms == 0) return std::nullopt;
+  return pick_expired(version, target.base_level, options);
+}
+
+std::uint64_t expired_bytes(const manifest::TableHandle& table, std::uint64_t now_ms) {
+  return table.table->properties().expiring.expired_bytes(now_ms);
 }
 
 namespace {
@@ -148,22 +185,23 @@ std::optional<Plan> step_down(const Version& version, std::uint32_t level, std::
       Plan{.input_level = level, .output_level = level + 1, .inputs = std::move(inputs), .overlapped = {}, .score = 1});
 }
 
-// Whether a table that lies alone in its range would become smaller if it were written anew: it holds tombstones, or
-// versions behind newer ones, and nobody reads what is older than the table.
-bool can_reclaim(const manifest::TableHandle& table, Sequence oldest_reader) {
+// Whether a table that lies alone in its range would become smaller if it were written anew: it holds what has expired,
+// tombstones, or versions behind newer ones, and nobody reads what is older than the table.
+bool can_reclaim(const manifest::TableHandle& table, Sequence oldest_reader, std::uint64_t now_ms) {
   const auto& meta = table.meta();
+  if (expired_bytes(table, now_ms) > 0) return true;
   return meta.largest_sequence <= oldest_reader &&
          (meta.tombstones > 0 || meta.entries > table.table->properties().distinct_keys);
 }
 
 // The first tables of `level` in the range, side by side, that are to be written anew where they are.
 std::optional<Plan> rewrite(const Version& version, std::uint32_t level, const std::vector<TablePtr>& tables,
-                            const RangeRequest& request) {
+                            const RangeRequest& request, std::uint64_t now_ms) {
   constexpr std::size_t kTablesMax = 16;  // so much is held twice until the step is done
   const auto wanted = [&](const TablePtr& table) {
     return table->meta().number < request.before && !table->compacting && !table->damaged() &&
            nothing_below(version, level, bounds_of({table})) &&
-           (request.bottom == BottomLevel::kRewrite || can_reclaim(*table, request.oldest_reader));
+           (request.bottom == BottomLevel::kRewrite || can_reclaim(*table, request.oldest_reader, now_ms));
   };
   Plan plan{
       .input_level = level, .output_level = level, .inputs = {}, .overlapped = {}, .bottommost = true, .score = 1};
@@ -218,7 +256,7 @@ std::optional<Plan> pick_range(const Version& version, const PickOptions& option
   }
   if (request.bottom == BottomLevel::kLeave) return std::nullopt;
   for (std::uint32_t level = 1; level <= lowest; ++level)
-    if (auto plan = rewrite(version, level, tables_in_range(level), request)) return plan;
+    if (auto plan = rewrite(version, level, tables_in_range(level), request, options.now_ms)) return plan;
   return std::nullopt;
 }
 

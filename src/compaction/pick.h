@@ -20,6 +20,8 @@ struct PickOptions {
   std::uint32_t level0_trigger = 8;
   std::uint32_t size_multiplier = 10;
   std::uint64_t base_bytes = 256ull << 20;  // smallest target of a level that is not the last
+  std::uint64_t now_ms = 0;                 // by the engine's clock; 0: nothing has expired
+  double expired_share = 0.25;              // of a table's keys and values: with more of it, the table is written anew
 };
 
 // Keys from `smallest` to `largest`, both included.
@@ -54,6 +56,9 @@ LevelTargets targets(const manifest::Version& version, const PickOptions& option
 
 // The most urgent compaction whose tables are all free, or none. Urgent: score >= 1.
 std::optional<Plan> pick(const manifest::Version& version, const PickOptions& options);
+
+// Bytes of keys and values in `table` that have expired, at least.
+std::uint64_t expired_bytes(const manifest::TableHandle& table, std::uint64_t now_ms);
 
 // What compact_range asks for.
 struct RangeRequest {

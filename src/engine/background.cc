@@ -115,6 +115,7 @@ compaction::PickOptions Engine::pick_options() const {
   options.level0_trigger = config_.level0_compaction_trigger;
   options.size_multiplier = config_.level_size_multiplier;
   options.base_bytes = config_.memtable_bytes * config_.level0_compaction_trigger / 2;
+  if (has_expiring_tables_.load(std::memory_order_relaxed)) options.now_ms = time_.now_ms();
   return options;
 }
 
@@ -156,6 +157,8 @@ void Engine::end_compaction(const Tree& tree, const compaction::Plan& plan) {
 
 void Engine::schedule_compactions() {
   if (closing() || writes_stopped_.load() || !compaction_lane_) return;
+  if (has_expiring_tables_.load(std::memory_order_relaxed) && !expiry_watched_.exchange(true))
+    expiry_watch_ = base::Thread::spawn("ldb-expiry", [this] { watch_expiry(); });
   const std::size_t running_max = std::max(compaction_lane_->threads(), 1u);  // without threads the job runs here
   const std::vector<TreePtr> trees = all_trees();
   for (;;) {
@@ -177,6 +180,22 @@ void Engine::schedule_compactions() {
     compaction_lane_->submit([this, chosen, plan = std::make_shared<compaction::Plan>(std::move(*plan))] {
       run_compaction(chosen, std::move(*plan));
     });
+  }
+}
+
+// What expires is noticed by the next flush or compaction; where none comes, by this thread.
+void Engine::watch_expiry() {
+  constexpr std::chrono::seconds kBetweenLooks{10};
+  for (;;) {
+    {
+      base::MutexLock lock(jobs_mutex_);
+      const std::uint64_t until_ns =
+          env_.clock.monotonic_ns() + static_cast<std::uint64_t>(std::chrono::nanoseconds(kBetweenLooks).count());
+      for (std::uint64_t now_ns = 0; !closing() && (now_ns = env_.clock.monotonic_ns()) < until_ns;)
+        watch_ends_.wait_for(jobs_mutex_, std::chrono::nanoseconds(until_ns - now_ns));
+      if (closing()) return;
+    }
+    schedule_compactions();
   }
 }
 
@@ -369,6 +388,7 @@ Result<manifest::TablePtr> Engine::open_table(const sstable::TableMeta& meta, bo
         [](std::uint64_t) { return true; });
     if (finding) return std::move(*finding).while_doing("reading back a table just written");
   }
+  if (!table->properties().expiring.empty()) has_expiring_tables_.store(true, std::memory_order_relaxed);
   return std::make_shared<manifest::TableHandle>(std::move(table),
                                                  [this](format::FileNumber number) { note_obsolete(number); });
 }

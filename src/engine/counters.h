@@ -18,6 +18,7 @@ enum class Counter : std::uint8_t {
   kMultiGets,
   kPuts,
   kErases,
+  kMerges,
   kBatches,
   kSeeks,
   kScannedEntries,

@@ -82,12 +82,23 @@ class Engine : public std::enable_shared_from_this<Engine> {
   static Tree* tree_behind(const Keyspace& keyspace) { return keyspace.tree_.get(); }
 
   // --- writes (write.cc)
-  Status put(const Keyspace& keyspace, std::string_view key, std::string_view value, Durability durability);
+  Status put(const Keyspace& keyspace, std::string_view key, std::string_view value, const WriteOptions& options);
+  Status merge(const Keyspace& keyspace, std::string_view key, std::string_view operand, Durability durability);
   Status erase(const Keyspace& keyspace, std::string_view key, Durability durability);
   // With `admission`: as a transaction; it answers when it is asked (write_arbiter.h).
   Result<Sequence> write(std::string_view batch, std::uint32_t operations, Durability durability,
                          Admission* admission = nullptr);
   Status sync();
+  // --- what is settled before a write (settle.cc)
+  // Whether a put without a lifetime may get one.
+  bool has_default_ttls() const { return has_default_ttls_.load(std::memory_order_acquire); }
+  // The moment at which a record that is put into `tree` now expires; 0: never.
+  Result<std::uint64_t> expiry_of(const Tree& tree, const Lifetime& lifetime) const;
+  // kInvalidArgument, kMergeOperatorMissing if `operand` cannot be merged into what `tree` holds. Runs user code.
+  Status check_operand(const Tree& tree, std::string_view operand) const;
+  // The batch as it can be written: with every lifetime as a moment, all operands checked. `lifetime` is that of puts
+  // without one. Not inside the gate.
+  Result<std::string> settle(std::string_view batch, const Lifetime& lifetime);
   // From the return on, writes are arbitrated, but for those with an admission of their own: all of them, or those to
   // kept keyspaces (tree.h). A second arbiter is dropped, and the first one used.
   enum class Arbitrated : std::uint8_t { kKeptKeyspaces, kAll };
@@ -112,6 +123,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status get(const Keyspace& keyspace, std::string_view key, PinnedValue& value, const ReadOptions& options);
   Status multi_get(const Keyspace& keyspace, std::span<const std::string_view> keys, std::span<PinnedValue> values,
                    const ReadOptions& options);
+  Result<TimeToLive> ttl(const Keyspace& keyspace, std::string_view key, const ReadOptions& options);
   Result<std::unique_ptr<DatabaseIterator>> iterate(const Keyspace& keyspace, const IterateOptions& options);
   void take_snapshot(LiveSnapshot& live) {
     snapshots_.add(live, [this] { return visible(); });
@@ -202,8 +214,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Result<TreePtr> take_tree(std::string_view name);
 
   // --- write.cc
-  Status write_one(const Keyspace& keyspace, format::EntryType type, std::string_view key, std::string_view value,
-                   Durability durability);
+  Status write_one(const Keyspace& keyspace, Tree* tree, format::EntryType type, std::string_view key,
+                   std::string_view value, Durability durability);
   class BatchTarget;
   template <class Target>
   Result<Sequence> commit(std::string_view payload, std::uint32_t operations, Durability durability, Target& target,
@@ -254,6 +266,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status flush_sealed(Tree& tree);
   void schedule_compactions();
   void run_compaction(const TreePtr& tree, compaction::Plan plan);
+  void watch_expiry();
   Status compact(Tree& tree, const compaction::Plan& plan);
   struct Output {
     std::uint32_t level;
@@ -291,6 +304,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   const KeyspaceOptions default_options_;  // of the default keyspace, if it is created
   format::MergeOperators merge_operators_;
   Clock time_;
+  std::atomic<bool> has_default_ttls_{false};
   base::MemoryBudget budget_;
   env::OpenFiles table_files_;
   base::EpochDomain epochs_;
@@ -347,6 +361,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void end_compaction(const Tree& tree, const compaction::Plan& plan);
 
   base::Mutex jobs_mutex_{base::LockRank::kJobs};
+  base::CondVar watch_ends_;    // closing() became true
   base::CondVar jobs_changed_;  // a job ended, a view changed, an error came or went
   std::uint32_t running_jobs_ LIGHTNING_GUARDED_BY(jobs_mutex_) = 0;
   std::optional<Error> background_error_ LIGHTNING_GUARDED_BY(jobs_mutex_);
@@ -356,6 +371,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   base::Mutex obsolete_mutex_{base::LockRank::kLeaf};
   std::vector<format::FileNumber> obsolete_ LIGHTNING_GUARDED_BY(obsolete_mutex_);
+
+  // Time alone makes records expire: where tables hold such, somebody looks now and then.
+  std::atomic<bool> has_expiring_tables_{false}, expiry_watched_{false};
+  base::Thread expiry_watch_;
 
   base::RateLimiter rate_limiter_;
   std::unique_ptr<base::Lane> flush_lane_, compaction_lane_;  // destroyed first: their jobs use all of the above

@@ -55,6 +55,7 @@ Status Engine::install(Tree& tree, manifest::VersionEdit edit, const manifest::V
     floor = std::min(floor, (edit.log_anchor ? *edit.log_anchor : state_.log_anchor).last_sequence);
     edit.log_floor = floor;
     edit.durable = wal_->last_durable();
+    edit.time_ms = time_.now_ms();
     edit.next_file = next_file_.load();
     LIGHTNING_TRY(record(edit));
     tree.install(tree.pin_view()->version->with(change), flushed_through);
@@ -118,6 +119,7 @@ Status Engine::release_log() {
     if (floor <= state_.log_floor || edit.log_anchor->last_sequence < state_.log_anchor.last_sequence) return {};
     edit.log_floor = floor;
     edit.durable = wal_->last_durable();
+    edit.time_ms = time_.now_ms();
     LIGHTNING_TRY(record(edit));
   }
   roll_grown_manifest();

@@ -83,6 +83,8 @@ Status Engine::check_options(const KeyspaceOptions& options) const {
                                                   " ms; it must be 0 (none) or more, and less than 1000 years");
   if (options.default_ttl.count() > 0 && !options.merge_operator.empty())
     return Error(ErrorCode::kInvalidArgument, "a keyspace has a merge operator or a default_ttl, not both");
+  if (options.default_ttl.count() > 0 && options.counted)
+    return Error(ErrorCode::kNotSupported, "records of a counted keyspace cannot have a lifetime");
   if (!options.merge_operator.empty() && merge_operators_.find(options.merge_operator) == nullptr) {
     std::string known;
     for (const std::string_view name : merge_operators_.names())
@@ -90,9 +92,6 @@ Status Engine::check_options(const KeyspaceOptions& options) const {
     return Error(ErrorCode::kInvalidArgument,
                  "there is no merge operator '" + options.merge_operator.substr(0, 64) + "'; there are " + known);
   }
-  // Formats, readers and compactions know them already; an option whose writes do not exist would be a false promise.
-  if (!options.merge_operator.empty() || options.default_ttl.count() > 0)
-    return Error(ErrorCode::kNotSupported, "merge operators and lifetimes are not part of this version yet");
   return {};
 }
 
@@ -122,6 +121,7 @@ Result<Keyspace> Engine::add_tree(std::string_view name, const KeyspaceOptions& 
     tree = std::make_shared<Tree>(state_.next_keyspace, std::string(name), options, epochs_, budget_,
                                   std::make_shared<manifest::Version>(), wal_->last_reserved());
     tree->merge_operator = merge_operators_.find(options.merge_operator);
+    if (options.default_ttl.count() > 0) has_default_ttls_.store(true, std::memory_order_release);
     LIGHTNING_TRY(record(edit));
   }
   if (tree->kept()) keeps_.store(true, std::memory_order_release);

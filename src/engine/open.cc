@@ -115,6 +115,7 @@ Status Engine::open_read_write() {
     base::MutexLock lock(manifest_mutex_);
     epoch = state_.epoch;
     state_.next_file = next_file_.load();
+    state_.time_ms = time_.now_ms();
     state_.durable = state_.log_floor = log_end_.last_sequence;
     state_.log_anchor = log_end_;
     LIGHTNING_ASSIGN(manifest_, manifest::Manifest::create(env_, paths_.root, superblock_, state_,
@@ -231,6 +232,7 @@ Status Engine::open_tables() {
     state = state_;
   }
   next_file_ = state.next_file;
+  time_.advance_to(state.time_ms);
   // Numbers of files that an interrupted life left behind are not used again.
   LIGHTNING_ASSIGN(const bool there, env_.files.exists(paths_.tables()));
   if (there && access_ == Access::kReadWrite) {
@@ -252,6 +254,7 @@ Status Engine::open_tables() {
     if (tree->counted()) tree->add_records(keyspace.records);
     if (tree->kept()) keeps_.store(true, std::memory_order_release);
     tree->merge_operator = merge_operators_.find(keyspace.options.merge_operator);
+    if (keyspace.options.default_ttl.count() > 0) has_default_ttls_.store(true, std::memory_order_release);
     base::MutexLock lock(keyspaces_mutex_);
     if (id == 0) default_tree_ = tree;
     trees_.emplace(keyspace.name, std::move(tree));
@@ -277,6 +280,7 @@ Status Engine::replay_log() {
   bool fits = true;
   const auto apply = [&](const wal::RecoveredCommit& commit) -> Status {
     log_bytes += commit.payload.size();
+    time_.advance_to(commit.commit_time_ns / 1'000'000);
     if (access_ == Access::kReadOnly && fits) fits = has_room_for(commit.payload.size());
     if (!fits) return {};  // only counts: the error says how much there is
     applied_bytes = log_bytes;
@@ -466,6 +470,7 @@ Engine::~Engine() {
 void Engine::wait_for_jobs() {
   base::MutexLock lock(jobs_mutex_);
   jobs_changed_.notify_all();
+  watch_ends_.notify_all();
   while (running_jobs_ > 0) jobs_changed_.wait_for(jobs_mutex_, std::chrono::milliseconds(50));
 }
 
@@ -473,6 +478,10 @@ void Engine::release_everything() {
   closed_.store(true);
   closing_.store(true);
   wait_for_jobs();
+  if (expiry_watch_.joinable()) {
+    expiry_watch_.join();
+    wait_for_jobs();  // for what it began just now
+  }
   flush_lane_.reset();
   compaction_lane_.reset();
   wal_.reset();

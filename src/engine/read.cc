@@ -326,6 +326,28 @@ void Engine::load_missing(const ReadView& view, std::span<const std::string_view
   for (const auto& [number, here] : wanted) here.table->table->load_many(here.keys, {.fill_cache = true});
 }
 
+Result<TimeToLive> Engine::ttl(const Keyspace& keyspace, std::string_view key, const ReadOptions& options) {
+  LIGHTNING_ASSIGN(const Tree* tree, tree_of(keyspace));
+  const PinnedView view = tree->pin_view();
+  if (too_old(options.snapshot)) return snapshot_too_old(*options.snapshot);
+  counters_.add(Counter::kGets);
+  TimeToLive answer;
+  Found found;
+  LIGHTNING_TRY(resolve_versions(*view, read_rules(*tree), key, sequence_for(options.snapshot), options.fill_cache,
+                                 found, [&](const Held& held) -> Status {
+                                   answer.found = held.present;
+                                   if (held.expires_ms == 0) return {};
+                                   const auto at = static_cast<std::int64_t>(held.expires_ms);
+                                   const auto now = static_cast<std::int64_t>(time_.now_ms());
+                                   answer.expires_at = std::chrono::milliseconds(at);
+                                   answer.remaining = std::chrono::milliseconds(std::max<std::int64_t>(at - now, 1));
+                                   return {};
+                                 }));
+  if (found.block_pinned) cache::BlockCache::release(found.block);
+  if (answer.found) counters_.add(Counter::kGetHits);
+  return answer;
+}
+
 Result<std::unique_ptr<DatabaseIterator>> Engine::iterate(const Keyspace& keyspace, const IterateOptions& options) {
   LIGHTNING_ASSIGN(const Tree* tree, tree_of(keyspace));
   PinnedView view = tree->pin_view();

@@ -216,7 +216,8 @@ LatencySummary summary_of(const base::Histogram& histogram) {
 }  // namespace
 
 std::uint64_t Engine::mean_write_bytes() const {
-  const std::uint64_t writes = counters_.sum(Counter::kPuts) + counters_.sum(Counter::kErases);
+  const std::uint64_t writes =
+      counters_.sum(Counter::kPuts) + counters_.sum(Counter::kMerges) + counters_.sum(Counter::kErases);
   return writes == 0 ? 0 : counters_.sum(Counter::kUserBytesWritten) / writes;
 }
 
@@ -227,6 +228,7 @@ Statistics Engine::stats() {
   stats.get_hits = count(Counter::kGetHits);
   stats.multi_gets = count(Counter::kMultiGets);
   stats.puts = count(Counter::kPuts);
+  stats.merges = count(Counter::kMerges);
   stats.erases = count(Counter::kErases);
   stats.batches = count(Counter::kBatches);
   stats.seeks = count(Counter::kSeeks);
@@ -281,6 +283,7 @@ Statistics Engine::stats() {
   stats.memory.memtables = budget_.held(base::MemoryOwner::kMemTables);
   stats.memory.log_buffers = budget_.held(base::MemoryOwner::kLogBuffers);
   stats.memory.pinned_blocks = cache.pinned_bytes;
+  const std::uint64_t now_ms = time_.now_ms();
   for (const TreePtr& tree : all_trees()) {
     const PinnedView view = tree->pin_view();
     KeyspaceStatistics keyspace;
@@ -291,6 +294,8 @@ Statistics Engine::stats() {
         facts.tables += 1;
         facts.bytes += table->meta().file_bytes;
         facts.entries += table->meta().entries;
+        keyspace.expiring_bytes += table->table->properties().expiring.bytes();
+        keyspace.expired_bytes += compaction::expired_bytes(*table, now_ms);
         if (const auto damage = table->damaged() ? table->damage() : std::nullopt)
           stats.damaged_tables.push_back({.keyspace = tree->name,
                                           .level = level,

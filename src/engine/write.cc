@@ -4,6 +4,7 @@
 #include "base/planted_bug.h"
 #include "engine/engine.h"
 #include "format/batch.h"
+#include "format/expiry.h"
 
 namespace lightning::engine {
 
@@ -29,6 +30,21 @@ class EncodedOperation {
   std::unique_ptr<char[]> heap_;
   std::string_view bytes_;
 };
+
+Counter counter_of(format::EntryType type) {
+  switch (type) {
+    case format::EntryType::kMerge:
+      return Counter::kMerges;
+    case format::EntryType::kErase:
+    case format::EntryType::kEraseRange:
+      return Counter::kErases;
+    case format::EntryType::kPut:
+    case format::EntryType::kPutExpiring:
+    case format::EntryType::kBlobReference:
+      break;
+  }
+  return Counter::kPuts;
+}
 
 template <class Go>
 class PlainWriteOf final : public PlainWrite {
@@ -120,7 +136,9 @@ class Engine::BatchTarget {
       if (operation.changes_count) need_of(tree).records += operation.count_change();
       if (place >= operations_) continue;
       user_bytes_ += operation.key.size() + operation.value.size();
-      puts_ += operation.type == format::EntryType::kPut ? 1 : 0;
+      const Counter counter = counter_of(operation.type);
+      puts_ += counter == Counter::kPuts ? 1 : 0;
+      merges_ += counter == Counter::kMerges ? 1 : 0;
     }
     // All at once: whoever counts meanwhile sees the batch or does not.
     if (first_ != nullptr && one_.records != 0) first_->add_records(one_.records);
@@ -132,9 +150,11 @@ class Engine::BatchTarget {
   void went_in(const BatchTarget& together) {
     user_bytes_ = together.user_bytes_;
     puts_ = together.puts_;
+    merges_ = together.merges_;
   }
   std::uint64_t user_bytes() const { return user_bytes_; }
   std::uint64_t user_puts() const { return puts_; }
+  std::uint64_t user_merges() const { return merges_; }
 
  private:
   struct Need {
@@ -157,7 +177,7 @@ class Engine::BatchTarget {
   Tree* first_ = nullptr;
   Need one_;
   std::map<Tree*, Need> others_;
-  std::uint64_t user_bytes_ = 0, puts_ = 0;
+  std::uint64_t user_bytes_ = 0, puts_ = 0, merges_ = 0;
 };
 
 // Inside the gate: from here on only the disk can fail.
@@ -245,18 +265,34 @@ Result<Sequence> Engine::commit(std::string_view payload, std::uint32_t operatio
   return ticket.last_sequence;
 }
 
-Status Engine::put(const Keyspace& keyspace, std::string_view key, std::string_view value, Durability durability) {
-  return write_one(keyspace, format::EntryType::kPut, key, value, durability);
+Status Engine::put(const Keyspace& keyspace, std::string_view key, std::string_view value,
+                   const WriteOptions& options) {
+  LIGHTNING_ASSIGN(Tree * tree, tree_of(keyspace));
+  if (options.has_lifetime() || tree->options.default_ttl.count() > 0) [[unlikely]] {
+    LIGHTNING_ASSIGN(const std::uint64_t expires_ms, expiry_of(*tree, options.lifetime()));
+    if (expires_ms != 0) {
+      std::string expiring;
+      format::append_expiring(expiring, {expires_ms, value});
+      return write_one(keyspace, tree, format::EntryType::kPutExpiring, key, expiring, options.durability);
+    }
+  }
+  return write_one(keyspace, tree, format::EntryType::kPut, key, value, options.durability);
+}
+
+Status Engine::merge(const Keyspace& keyspace, std::string_view key, std::string_view operand, Durability durability) {
+  LIGHTNING_ASSIGN(Tree * tree, tree_of(keyspace));
+  LIGHTNING_TRY(check_operand(*tree, operand));
+  return write_one(keyspace, tree, format::EntryType::kMerge, key, operand, durability);
 }
 
 Status Engine::erase(const Keyspace& keyspace, std::string_view key, Durability durability) {
-  return write_one(keyspace, format::EntryType::kErase, key, {}, durability);
+  LIGHTNING_ASSIGN(Tree * tree, tree_of(keyspace));
+  return write_one(keyspace, tree, format::EntryType::kErase, key, {}, durability);
 }
 
-Status Engine::write_one(const Keyspace& keyspace, format::EntryType type, std::string_view key, std::string_view value,
-                         Durability durability) {
+Status Engine::write_one(const Keyspace& keyspace, Tree* tree, format::EntryType type, std::string_view key,
+                         std::string_view value, Durability durability) {
   LIGHTNING_TRY(check_sizes(key, value));
-  LIGHTNING_ASSIGN(Tree * tree, tree_of(keyspace));
   const std::uint64_t start = begin_timing();
 
   const EncodedOperation encoded({type, tree->id, key, value});
@@ -280,7 +316,7 @@ Status Engine::write_one(const Keyspace& keyspace, format::EntryType type, std::
     }
   } target{*this, keyspace, tree, {key, 0, type, value}};
   LIGHTNING_TRY(commit(encoded.bytes(), 1, durability, target, nullptr));
-  counters_.add(type == format::EntryType::kPut ? Counter::kPuts : Counter::kErases);
+  counters_.add(counter_of(type));
   counters_.add(Counter::kUserBytesWritten, key.size() + value.size());
   if (start != 0) latencies_.put.record(env_.clock.monotonic_ns() - start);
   return {};
@@ -310,7 +346,8 @@ Result<Sequence> Engine::write(std::string_view batch, std::uint32_t operations,
   LIGHTNING_ASSIGN(const Sequence last, commit(batch, operations, durability, target, admission));
   counters_.add(Counter::kBatches);
   counters_.add(Counter::kPuts, target.user_puts());
-  counters_.add(Counter::kErases, operations - target.user_puts());
+  counters_.add(Counter::kMerges, target.user_merges());
+  counters_.add(Counter::kErases, operations - target.user_puts() - target.user_merges());
   counters_.add(Counter::kUserBytesWritten, target.user_bytes());
   if (start != 0) latencies_.write.record(env_.clock.monotonic_ns() - start);
   return last;

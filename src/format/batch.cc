@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "format/expiry.h"
+
 namespace lightning::format {
 
 void append_operation(std::string& to, const Operation& operation) {
@@ -31,6 +33,9 @@ BatchReader::Fault BatchReader::read() {
     if (!base::get_varint(rest, size)) return Fault::kTruncated;
     if (size > kValueBytesMax) return Fault::kValueSize;
     if (!base::get_bytes(rest, size, operation_.value)) return Fault::kTruncated;
+    if (operation_.type == EntryType::kPutExpiring && source_ != Source::kUnsettled && !is_settled(operation_.value))
+        [[unlikely]]
+      return Fault::kExpiry;
   }
   rest_ = rest;
   return Fault::kNone;
@@ -38,7 +43,7 @@ BatchReader::Fault BatchReader::read() {
 
 Error BatchReader::describe() const {
   const auto malformed = [this](std::string_view what, ErrorCode callers_fault = ErrorCode::kWalCorrupt) {
-    return Error(source_ == Source::kCaller ? callers_fault : ErrorCode::kWalCorrupt,
+    return Error(source_ != Source::kStore ? callers_fault : ErrorCode::kWalCorrupt,
                  "operation at byte " + std::to_string(start_) + " of a batch of " + std::to_string(size_) + " bytes " +
                      std::string(what));
   };
@@ -51,6 +56,8 @@ Error BatchReader::describe() const {
       return malformed("has a key of more than 65536 bytes", ErrorCode::kKeyTooLarge);
     case Fault::kValueSize:
       return malformed("has a value of more than 512 MiB", ErrorCode::kValueTooLarge);
+    case Fault::kExpiry:
+      return malformed("does not say when its record expires", ErrorCode::kInvalidArgument);
     case Fault::kUnknownType:
       return malformed("has an unknown type");
     case Fault::kReservedType:

@@ -61,7 +61,8 @@ void append_operation(std::string& to, const Operation& operation);
 class BatchReader {
  public:
   // Where the bytes come from decides who is to blame for wrong sizes: a caller, or what the store kept.
-  enum class Source : std::uint8_t { kStore, kCaller };
+  // Lifetimes in a caller's batch may not be settled yet (expiry.h).
+  enum class Source : std::uint8_t { kStore, kCaller, kUnsettled };
   explicit BatchReader(std::string_view encoded, Source source = Source::kStore)
       : rest_(encoded), size_(encoded.size()), source_(source) {}
 
@@ -88,6 +89,7 @@ class BatchReader {
     kKeyEmpty,
     kKeySize,
     kValueSize,
+    kExpiry,
     kReservedType,
     kUnknownType
   };

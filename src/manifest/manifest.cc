@@ -266,6 +266,7 @@ Status State::apply(const VersionEdit& edit) {
   if (edit.log_anchor && edit.log_anchor->last_sequence >= log_anchor.last_sequence) log_anchor = *edit.log_anchor;
   if (log_floor > log_anchor.last_sequence) return contradiction("lets go of the log beyond its anchor");
   if (edit.epoch) epoch = std::max(epoch, *edit.epoch);
+  if (edit.time_ms) time_ms = std::max(time_ms, *edit.time_ms);
   for (const auto& added : edit.add_keyspaces) {
     KeyspaceState keyspace;
     keyspace.id = added.id;
@@ -321,6 +322,7 @@ VersionEdit State::snapshot() const {
   edit.next_keyspace = next_keyspace;
   edit.durable = durable;
   edit.epoch = epoch;
+  edit.time_ms = time_ms;
   edit.log_floor = log_floor;
   edit.log_anchor = log_anchor;
   for (const auto& [id, keyspace] : keyspaces) {

@@ -47,6 +47,7 @@ struct State {
   Sequence durable = 0, log_floor = 0;
   wal::LogPosition log_anchor;  // at or behind log_floor
   format::Epoch epoch = 1;
+  std::uint64_t time_ms = 0;
 
   // kManifestCorrupt if the edit contradicts the state (unknown keyspace, table twice, table not there).
   Status apply(const VersionEdit& edit);

@@ -20,6 +20,7 @@ enum Field : std::uint64_t {
   kFlushed = 9,
   kLogFloor = 10,
   kLogAnchor = 11,
+  kTime = 12,
   kAddBlobFile = 20,
   kDropBlobFile = 21,
   kBlobGarbage = 22,
@@ -135,6 +136,7 @@ std::string VersionEdit::encode() const {
   if (next_keyspace) append_number_field(to, kNextKeyspace, *next_keyspace);
   if (durable) append_number_field(to, kDurable, *durable);
   if (epoch) append_number_field(to, kEpoch, *epoch);
+  if (time_ms) append_number_field(to, kTime, *time_ms);
   if (log_floor) append_number_field(to, kLogFloor, *log_floor);
   if (log_anchor) {
     std::string body;
@@ -208,6 +210,10 @@ Result<VersionEdit> VersionEdit::decode(std::string_view bytes) {
       case kDurable:
         if (!base::get_varint(body, number) || !body.empty()) return malformed("durable sequence");
         edit.durable = number;
+        break;
+      case kTime:
+        if (!base::get_varint(body, number) || !body.empty()) return malformed("time");
+        edit.time_ms = number;
         break;
       case kEpoch:
         if (!base::get_varint(body, number) || !body.empty()) return malformed("epoch");

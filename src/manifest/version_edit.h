@@ -75,6 +75,7 @@ struct VersionEdit {
   // A point at or behind the floor up to which the log was durable: what replay reads must go through it.
   std::optional<wal::LogPosition> log_anchor = {};
   std::optional<format::Epoch> epoch = {};
+  std::optional<std::uint64_t> time_ms = {};  // of the engine's clock, since 1970: it never goes back behind this
 
   std::string encode() const;
   // Total on hostile bytes: kManifestCorrupt, or kFormatUnsupported for a field that must be understood and is not.

@@ -14,6 +14,11 @@ constexpr std::uint64_t StoredProperties::* kNumbers[] = {
     &StoredProperties::data_stored_bytes, &StoredProperties::index_bytes,       &StoredProperties::filter_bytes,
     &StoredProperties::created_ns,        &StoredProperties::smallest_sequence, &StoredProperties::largest_sequence};
 
+// What only some tables have to say, behind the keys: field number, length, body. On disk: never reused. Below 128 a
+// reader must understand the field; from 128 on it may skip it.
+enum Field : std::uint64_t { kExpiring = 128 };
+constexpr std::uint64_t kFirstOptionalField = 128;
+
 }  // namespace
 
 void StoredProperties::describe(TableMeta& meta) const {
@@ -35,6 +40,10 @@ std::string encode(const StoredProperties& properties) {
   bytes.append(7, '\0');
   base::append_length_prefixed(bytes, properties.smallest_key);
   base::append_length_prefixed(bytes, properties.largest_key);
+  if (!properties.expiring.empty()) {
+    base::append_varint(bytes, kExpiring);
+    base::append_length_prefixed(bytes, properties.expiring.encode());
+  }
   return bytes;
 }
 
@@ -45,7 +54,16 @@ Result<StoredProperties> decode_properties(std::string_view bytes) {
   whole = whole && base::get_le(bytes, properties.block_bytes) && base::get_le(bytes, properties.filter_bits_per_key);
   std::string_view compression, smallest, largest;
   whole = whole && base::get_bytes(bytes, 8, compression) && base::get_length_prefixed(bytes, smallest) &&
-          base::get_length_prefixed(bytes, largest) && bytes.empty();
+          base::get_length_prefixed(bytes, largest);
+  while (whole && !bytes.empty()) {
+    std::uint64_t field = 0;
+    std::string_view body;
+    whole = base::get_varint(bytes, field) && base::get_length_prefixed(bytes, body);
+    if (whole && field == kExpiring) whole = properties.expiring.decode(body);
+    if (whole && field < kFirstOptionalField)
+      return Error(ErrorCode::kFormatUnsupported,
+                   "the properties have field " + std::to_string(field) + ", which this version does not know");
+  }
   if (!whole || smallest.size() > kKeyBytesMax || largest.size() > kKeyBytesMax)
     return Error(ErrorCode::kTableCorrupt, "the properties do not have the form they should");
   properties.compression = static_cast<Compression>(compression.front());

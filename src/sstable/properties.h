@@ -8,6 +8,7 @@
 #include "lightning/config.h"
 #include "lightning/result.h"
 #include "lightning/types.h"
+#include "sstable/expiry_summary.h"
 
 namespace lightning::sstable {
 
@@ -20,6 +21,7 @@ struct StoredProperties {
   std::uint32_t block_bytes = 0, filter_bits_per_key = 0;
   Compression compression = Compression::kNone;
   std::string smallest_key, largest_key;
+  ExpirySummary expiring;
 
   // Keys, sequences and counts, as the manifest remembers them.
   void describe(TableMeta& meta) const;

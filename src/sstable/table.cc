@@ -64,6 +64,7 @@ Table::Impl::Impl(std::unique_ptr<TableFile> file, TableFile::Contents contents,
   properties_.distinct_keys = stored_properties_.distinct_keys;
   properties_.created_ns = stored_properties_.created_ns;
   properties_.compression = stored_properties_.compression;
+  properties_.expiring = stored_properties_.expiring;
   properties_.format_version = format::kFormatVersion;
   charged_bytes_ = static_cast<std::int64_t>(sizeof *this + index_.memory_bytes() + filter_.bytes().size() +
                                              blocks() * sizeof(cache::BlockSlot));

@@ -23,6 +23,7 @@
 #include "format/ids.h"
 #include "lightning/config.h"
 #include "lightning/result.h"
+#include "sstable/expiry_summary.h"
 
 namespace lightning::sstable {
 
@@ -138,6 +139,7 @@ class Table {
     std::uint64_t created_ns = 0;
     Compression compression = Compression::kNone;
     std::uint32_t format_version = 0;
+    ExpirySummary expiring;
   };
   const Properties& properties() const;
 

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include "format/expiry.h"
 #include "sstable/block_builder.h"
 #include "sstable/codec.h"
 #include "sstable/filter.h"
@@ -97,6 +98,9 @@ void TableWriter::Impl::count(const format::Entry& entry) {
   properties_.tombstones += entry.type == format::EntryType::kErase;
   properties_.key_bytes += entry.key.size();
   properties_.value_bytes += entry.value.size();
+  if (format::Expiring expiring;
+      entry.type == format::EntryType::kPutExpiring && format::split_expiring(entry.value, expiring)) [[unlikely]]
+    properties_.expiring.add(expiring.expires_ms, entry.key.size() + entry.value.size());
   properties_.smallest_sequence = std::min(properties_.smallest_sequence, entry.sequence);
   properties_.largest_sequence = std::max(properties_.largest_sequence, entry.sequence);
 }

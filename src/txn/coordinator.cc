@@ -201,15 +201,20 @@ class ConditionalAdmission final : public PlainAdmission {
 
 Result<ConditionalResult> Coordinator::write_if(const Keyspace& keyspace, std::string_view key,
                                                 std::optional<std::string_view> expected,
-                                                std::optional<std::string_view> desired, Durability durability) {
+                                                std::optional<std::string_view> desired, const WriteOptions& options) {
   LIGHTNING_TRY(engine_.check_writable());
   LIGHTNING_TRY(engine::Engine::check_sizes(key, desired.value_or(std::string_view())));
   LIGHTNING_ASSIGN(engine::Tree * tree, engine_.tree_of(keyspace));
   std::string batch;
   format::append_operation(batch, {desired ? format::EntryType::kPut : format::EntryType::kErase, tree->id, key,
                                    desired.value_or(std::string_view())});
+  if (desired && (options.has_lifetime() || tree->options.default_ttl.count() > 0)) {
+    LIGHTNING_ASSIGN(batch, engine_.settle(batch, options.lifetime()));
+  } else if (options.has_lifetime()) {
+    return Error(ErrorCode::kInvalidArgument, "only a put gives a record its lifetime");
+  }
   ConditionalAdmission admission(*this, batch, keyspace, key, expected);
-  const Result<Sequence> written = engine_.write(batch, 1, durability, &admission);
+  const Result<Sequence> written = engine_.write(batch, 1, options.durability, &admission);
   ConditionalResult result;
   if (written) {
     result.applied = true;

@@ -41,7 +41,7 @@ class Coordinator final : public engine::WriteArbiter {
   // Compares and writes as one step: `desired` (none: an erase) if the value is `expected` (none: absent).
   Result<ConditionalResult> write_if(const Keyspace& keyspace, std::string_view key,
                                      std::optional<std::string_view> expected, std::optional<std::string_view> desired,
-                                     Durability durability);
+                                     const WriteOptions& options);
   Result<Sequence> arbitrate(engine::PlainWrite& write) override;
   void end_overdue() override { end_overdue_until(); }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/planted_bug.h"
+#include "format/expiry.h"
 #include "txn/changes.h"
 #include "txn/commit.h"
 #include "txn/coordinator.h"
@@ -271,11 +272,23 @@ Error Core::conflict(std::string_view key, Sequence with) const {
 
 // --- writes ---------------------------------------------------------------------------------------------------------
 
+Status Core::put(const Keyspace& keyspace, std::string_view key, std::string_view value, const Lifetime& lifetime) {
+  if (!lifetime.ttl && !lifetime.expires_at && !engine_->has_default_ttls()) [[likely]]
+    return write(keyspace, format::EntryType::kPut, key, value);
+  LIGHTNING_ASSIGN(const engine::Tree* tree, engine_->tree_of(keyspace));
+  LIGHTNING_ASSIGN(const std::uint64_t expires_ms, engine_->expiry_of(*tree, lifetime));
+  if (expires_ms == 0) return write(keyspace, format::EntryType::kPut, key, value);
+  std::string expiring;
+  format::append_expiring(expiring, {expires_ms, value});
+  return write(keyspace, format::EntryType::kPutExpiring, key, expiring);
+}
+
 Status Core::write(const Keyspace& keyspace, format::EntryType type, std::string_view key, std::string_view value) {
   const Call call(*this);
   if (!call.entered()) return call.entered();
   LIGHTNING_ASSIGN(engine::Tree * tree, use(keyspace));
   LIGHTNING_TRY(engine::Engine::check_sizes(key, value));
+  if (type == format::EntryType::kMerge) LIGHTNING_TRY(engine_->check_operand(*tree, value));
   if (options_.read_only)
     return Error(ErrorCode::kReadOnlyTransaction,
                  "write in transaction " + std::to_string(id()) + ", which is read-only");
@@ -324,22 +337,27 @@ Result<bool> Core::get(const Keyspace& keyspace, std::string_view key, std::stri
   if (!call.entered()) return call.entered().error();
   LIGHTNING_ASSIGN(engine::Tree * tree, use(keyspace));
   if (const WriteSet::Version* mine = own(*tree, key)) {
-    if (mine->type == format::EntryType::kErase) return false;
-    value.assign(mine->value);
-    return true;
+    const auto below = [&](std::string& base) -> Result<bool> {
+      LIGHTNING_TRY(note_read(*tree, key));
+      return read(keyspace, key, base);
+    };
+    return resolve_own(*tree, key, *mine, below, value);
   }
-  if (tracks_reads()) {
-    LIGHTNING_TRY(engine::Engine::check_sizes(key, {}));
-    const std::uint64_t hash = key_hash(key);
-    if (pessimistic()) {
-      LIGHTNING_TRY(lock(*tree, key, hash, LockMode::kShared, true));
-    } else {
-      track(*tree, key, hash, live_.sequence, false);
-    }
-  } else {
-    snapshot_used_ = true;
-  }
+  LIGHTNING_TRY(note_read(*tree, key));
   return read(keyspace, key, value);
+}
+
+// A plain read of `key` is about to be made.
+Status Core::note_read(engine::Tree& tree, std::string_view key) {
+  if (!tracks_reads()) {
+    snapshot_used_ = true;
+    return {};
+  }
+  LIGHTNING_TRY(engine::Engine::check_sizes(key, {}));
+  const std::uint64_t hash = key_hash(key);
+  if (pessimistic()) return lock(tree, key, hash, LockMode::kShared, true);
+  track(tree, key, hash, live_.sequence, false);
+  return {};
 }
 
 Result<bool> Core::get_for_update(const Keyspace& keyspace, std::string_view key, std::string& value) {
@@ -356,20 +374,17 @@ Result<bool> Core::get_for_update(const Keyspace& keyspace, std::string_view key
     LIGHTNING_TRY(lock(*tree, key, hash, LockMode::kExclusive, true));
   } else if (fixed_snapshot()) {
     track(*tree, key, hash, live_.sequence, true);
-  } else if (mine == nullptr) {
+  } else if (mine == nullptr || mine->needs_base()) {
     // Its own moment, which stays pinned while the key is read. The first one stays until the end, so that what is
     // written to these keys from then on cannot vanish without a trace before it is verified.
     if (!pinned_) pin_snapshot();
     const Snapshot now = engine_->snapshot(owner_.label);
     track(*tree, key, hash, now.sequence(), true);
-    return engine_->get(keyspace, key, value, {.snapshot = &now});
+    const auto there = [&](std::string& base) { return engine_->get(keyspace, key, base, {.snapshot = &now}); };
+    return mine == nullptr ? there(value) : resolve_own(*tree, key, *mine, there, value);
   }
-  if (mine != nullptr) {
-    if (mine->type == format::EntryType::kErase) return false;
-    value.assign(mine->value);
-    return true;
-  }
-  return read(keyspace, key, value);
+  const auto there = [&](std::string& base) { return read(keyspace, key, base); };
+  return mine == nullptr ? there(value) : resolve_own(*tree, key, *mine, there, value);
 }
 
 Result<std::vector<std::optional<std::string>>> Core::multi_get(const Keyspace& keyspace,
@@ -380,29 +395,34 @@ Result<std::vector<std::optional<std::string>>> Core::multi_get(const Keyspace& 
   std::vector<std::optional<std::string>> answers(keys.size());
   std::vector<std::string_view> asked;
   std::vector<std::size_t> places;
+  const auto nothing_below = [](std::string&) -> Result<bool> { return false; };
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (const WriteSet::Version* mine = own(*tree, keys[i])) {
-      if (mine->type != format::EntryType::kErase) answers[i] = std::string(mine->value);
-      continue;
-    }
-    if (tracks_reads()) {
-      LIGHTNING_TRY(engine::Engine::check_sizes(keys[i], {}));
-      const std::uint64_t hash = key_hash(keys[i]);
-      if (pessimistic()) {
-        LIGHTNING_TRY(lock(*tree, keys[i], hash, LockMode::kShared, true));
-      } else {
-        track(*tree, keys[i], hash, live_.sequence, false);
+      if (!mine->needs_base()) {
+        std::string value;
+        LIGHTNING_ASSIGN(const bool found, resolve_own(*tree, keys[i], *mine, nothing_below, value));
+        if (found) answers[i] = std::move(value);
+        continue;
       }
-    } else {
-      snapshot_used_ = true;
     }
+    LIGHTNING_TRY(note_read(*tree, keys[i]));
     asked.push_back(keys[i]);
     places.push_back(i);
   }
   std::vector<PinnedValue> found(asked.size());
   LIGHTNING_TRY(engine_->multi_get(keyspace, asked, found, {.snapshot = fixed_snapshot() ? &snapshot_ : nullptr}));
   for (std::size_t i = 0; i < asked.size(); ++i)
-    if (found[i].found()) answers[places[i]].emplace(found[i].value());
+    if (const WriteSet::Version* mine = own(*tree, asked[i])) {
+      const auto below = [&](std::string& base) -> Result<bool> {
+        base.assign(found[i].value());
+        return found[i].found();
+      };
+      std::string value;
+      LIGHTNING_ASSIGN(const bool there, resolve_own(*tree, asked[i], *mine, below, value));
+      if (there) answers[places[i]] = std::move(value);
+    } else if (found[i].found()) {
+      answers[places[i]].emplace(found[i].value());
+    }
   return answers;
 }
 

@@ -37,6 +37,7 @@ class Core : public std::enable_shared_from_this<Core> {
   Core& operator=(const Core&) = delete;
 
   // The calls of Transaction (include/lightning/transaction.h).
+  Status put(const Keyspace& keyspace, std::string_view key, std::string_view value, const Lifetime& lifetime);
   Status write(const Keyspace& keyspace, format::EntryType type, std::string_view key, std::string_view value);
   Result<bool> get(const Keyspace& keyspace, std::string_view key, std::string& value);
   Result<bool> get_for_update(const Keyspace& keyspace, std::string_view key, std::string& value);
@@ -106,9 +107,14 @@ class Core : public std::enable_shared_from_this<Core> {
   void note_bytes();
   Status lock(engine::Tree& tree, std::string_view key, std::uint64_t hash, LockMode mode, bool reads);
   Status settle(engine::Tree& tree, std::string_view key, std::uint64_t hash);
+  Status note_read(engine::Tree& tree, std::string_view key);
   void track(engine::Tree& tree, std::string_view key, std::uint64_t hash, Sequence after, bool for_update);
   void track_range(format::KeyspaceId keyspace, std::string_view start, KeyRanges::End end);
   Result<bool> read(const Keyspace& keyspace, std::string_view key, std::string& value);
+  // What the transaction sees of a key that it writes. `below`: what lies below its own versions, if they need that.
+  template <class Below>
+  Result<bool> resolve_own(const engine::Tree& tree, std::string_view key, const WriteSet::Version& newest,
+                           const Below& below, std::string& value, std::uint64_t* expires_ms = nullptr) const;
   const WriteSet::Version* own(const engine::Tree& tree, std::string_view key) const;
   void pin_snapshot();
   void unpin_snapshot();
@@ -147,5 +153,29 @@ class Core : public std::enable_shared_from_this<Core> {
   Core* previous_ = nullptr;                     // in the coordinator's list
   Core* next_ = nullptr;
 };
+
+template <class Below>
+Result<bool> Core::resolve_own(const engine::Tree& tree, std::string_view key, const WriteSet::Version& newest,
+                               const Below& below, std::string& value, std::uint64_t* expires_ms) const {
+  if (newest.type == format::EntryType::kPut) [[likely]] {
+    value.assign(newest.value);
+    if (expires_ms != nullptr) *expires_ms = 0;
+    return true;
+  }
+  engine::Resolver resolver(engine_->read_rules(tree));
+  resolver.begin(key);
+  bool settled = false;
+  for (const WriteSet::Version* version = &newest; version != nullptr && !settled; version = version->under)
+    settled = resolver.take(version->type, version->value) == engine::Resolver::Next::kDone;
+  std::string base;
+  bool there = false;
+  if (!settled) {
+    LIGHTNING_ASSIGN(there, below(base));
+  }
+  LIGHTNING_ASSIGN(const engine::Held held, settled ? resolver.resolve() : resolver.resolve_over(there, base));
+  if (held.present) value.assign(held.value);
+  if (expires_ms != nullptr) *expires_ms = held.expires_ms;
+  return held.present;
+}
 
 }  // namespace lightning::txn

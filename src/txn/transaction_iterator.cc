@@ -18,6 +18,7 @@ TransactionIterator::~TransactionIterator() {
 
 Status TransactionIterator::status() const {
   if (ended()) return core_->ended_error();
+  if (!own_status_) return own_status_;
   return base_->status();
 }
 
@@ -57,9 +58,19 @@ void TransactionIterator::own_until(std::string_view key, bool inclusive) {
   own_edits_ = core_->writes_.edits();
 }
 
-void TransactionIterator::stand_on_own() {
-  on_own_ = valid_ = true;
-  own_value_ = own_->second.newest->value;
+bool TransactionIterator::own_is_there() {
+  const WriteSet::Version& newest = *own_->second.newest;
+  if (newest.type == format::EntryType::kErase) return false;
+  const auto below = [this](std::string& base) -> Result<bool> {
+    if (!base_->valid() || base_->key() != own_->first.bytes) return false;
+    base.assign(base_->value());
+    return true;
+  };
+  const auto there =
+      core_->resolve_own(*core_->tree(keyspace_), own_->first.bytes, newest, below, own_value_, &own_expires_ms_);
+  if (!there) own_status_ = there.error();
+  on_own_ = valid_ = there && *there;
+  return !there || *there;
 }
 
 // --- both -----------------------------------------------------------------------------------------------------------
@@ -75,7 +86,7 @@ void TransactionIterator::find_forward() {
       valid_ = base_->valid();
       return;
     }
-    if (own_->second.newest->type != format::EntryType::kErase) return stand_on_own();
+    if (own_is_there()) return;
     if (base_->valid() && base_->key() == own_->first.bytes) base_->next();
     own_valid_ = own_in_keyspace(++own_);
   }
@@ -92,7 +103,7 @@ void TransactionIterator::find_backward() {
       valid_ = base_->valid();
       return;
     }
-    if (own_->second.newest->type != format::EntryType::kErase) return stand_on_own();
+    if (own_is_there()) return;
     if (base_->valid() && base_->key() == own_->first.bytes) base_->prev();
     step_back();
   }
@@ -108,6 +119,7 @@ void TransactionIterator::seek(std::string_view target) {
   record_way();
   valid_ = false;
   steps_ = 0;
+  own_status_ = {};
   if (!begin_move()) return;
   if (below_lower(target)) target = *base_->lower_bound();
   way_start_.assign(target);
@@ -121,6 +133,7 @@ void TransactionIterator::seek_to_last() {
   record_way();
   valid_ = false;
   steps_ = 0;
+  own_status_ = {};
   if (!begin_move()) return;
   forward_ = false;
   way_open_ = true;
@@ -141,6 +154,7 @@ void TransactionIterator::seek_for_prev(std::string_view target) {
   record_way();
   valid_ = false;
   steps_ = 0;
+  own_status_ = {};
   if (!begin_move()) return;
   forward_ = false;
   way_open_ = true;

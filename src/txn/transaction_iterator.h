@@ -34,7 +34,8 @@ class TransactionIterator final : public engine::Cursor {
   void next() override;
   void prev() override;
   std::string_view key() const override { return on_own_ ? own_->first.bytes : base_->key(); }
-  std::string_view value() const override { return on_own_ ? own_value_ : base_->value(); }
+  std::string_view value() const override { return on_own_ ? std::string_view(own_value_) : base_->value(); }
+  std::uint64_t expires_ms() const override { return on_own_ ? own_expires_ms_ : base_->expires_ms(); }
   Status status() const override;
 
   // Adds the way since the last seek or turn to what the transaction has read.
@@ -54,7 +55,7 @@ class TransactionIterator final : public engine::Cursor {
   void own_until(std::string_view key, bool inclusive);  // last own key at or before
   void find_forward();
   void find_backward();
-  void stand_on_own();
+  bool own_is_there();  // stands on it if so; or on an error
 
   const std::shared_ptr<Core> core_;
   const format::KeyspaceId keyspace_;
@@ -63,7 +64,9 @@ class TransactionIterator final : public engine::Cursor {
   bool own_valid_ = false;
   std::uint64_t own_edits_ = 0;  // of the write set, when own_ was found
   bool valid_ = false, forward_ = true, on_own_ = false;
-  std::string_view own_value_;
+  std::string own_value_;
+  Status own_status_;
+  std::uint64_t own_expires_ms_ = 0;
   std::uint32_t steps_ = 0;
 
   // The way: from `way_start_` (or the first key) upwards, or from `way_end_` (or the last key) downwards.

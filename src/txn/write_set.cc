@@ -17,8 +17,9 @@ void WriteSet::add(const format::Operation& operation, std::uint64_t hash) {
   if (found == map_.end() || found->first != Key{operation.keyspace, operation.key})
     found = map_.emplace_hint(found, Key{operation.keyspace, copy(operation.key)}, Written{.hash = hash});
   Written& written = found->second;
-  auto* const version =
-      new (arena_.allocate(sizeof(Version), alignof(Version))) Version{operation.type, copy(operation.value), nullptr};
+  auto* const version = new (arena_.allocate(sizeof(Version), alignof(Version)))
+      Version{operation.type, copy(operation.value), nullptr, nullptr};
+  if (operation.type == format::EntryType::kMerge) version->under = written.newest;
   if (keep_undo_) {
     version->older = written.newest;
     undo_.push_back(&written);
@@ -42,16 +43,19 @@ void WriteSet::undo_to(std::uint64_t mark) {
 
 std::uint32_t WriteSet::encode(std::string& batch) const {
   std::size_t bytes = 0;
-  std::uint32_t operations = 0;
-  for (const auto& [key, written] : map_) {
-    if (written.newest == nullptr) continue;
-    bytes += format::operation_bytes({written.newest->type, key.keyspace, key.bytes, written.newest->value});
-    ++operations;
-  }
-  batch.reserve(bytes);
   for (const auto& [key, written] : map_)
-    if (written.newest != nullptr)
-      format::append_operation(batch, {written.newest->type, key.keyspace, key.bytes, written.newest->value});
+    for (const Version* version = written.newest; version != nullptr; version = version->under)
+      bytes += format::operation_bytes({version->type, key.keyspace, key.bytes, version->value});
+  batch.reserve(bytes);
+  std::uint32_t operations = 0;
+  std::vector<const Version*> newest_first;
+  for (const auto& [key, written] : map_) {
+    newest_first.clear();
+    for (const Version* version = written.newest; version != nullptr; version = version->under)
+      newest_first.push_back(version);
+    for (auto version = newest_first.rbegin(); version != newest_first.rend(); ++version, ++operations)
+      format::append_operation(batch, {(*version)->type, key.keyspace, key.bytes, (*version)->value});
+  }
   return operations;
 }
 

@@ -1,6 +1,7 @@
 // WriteSet: what a transaction is going to write, in order of keyspace and key, with the way back to each savepoint.
 //
-// A key has a chain of versions, newest first; only a savepoint makes a chain longer than one. Everything lies in an
+// A key has a chain of versions, newest first; only a savepoint and merge operands make it longer than one: each of
+// those stands on what the transaction wrote before, and is written behind it. Everything lies in an
 // arena that is freed with the set, so bytes that were handed out stay valid whatever is written or undone later.
 //
 // Threads: one at a time.
@@ -27,7 +28,14 @@ class WriteSet {
   struct Version {
     format::EntryType type = format::EntryType::kPut;
     std::string_view value;
-    Version* older = nullptr;
+    Version* older = nullptr;        // what rollback_to() brings back
+    const Version* under = nullptr;  // of an operand: this transaction's own version that it is merged into
+    // Whether what the database holds matters to what the key holds after this.
+    bool needs_base() const {
+      const Version* version = this;
+      while (version->type == format::EntryType::kMerge && version->under != nullptr) version = version->under;
+      return version->type == format::EntryType::kMerge;
+    }
   };
   struct Written {
     std::uint64_t hash = 0;     // key_hash of the key

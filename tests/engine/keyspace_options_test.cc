@@ -19,13 +19,15 @@ class KeyspaceOptionsTest : public ::testing::Test {
 TEST_F(KeyspaceOptionsTest, AreTheSameAfterReopeningAndAfterTheManifestWasWrittenAnew) {
   {
     Database db = open();
-    EXPECT_TRUE(must(db.create_keyspace("hits", {.counted = true})).options().counted);
+    EXPECT_EQ(must(db.create_keyspace("hits", {.merge_operator = "add"})).options().merge_operator, "add");
+    must(db.create_keyspace("sessions", {.default_ttl = 30min}));
     must(db.create_keyspace("plain"));
     must(db.close());
   }
   for (int life = 0; life < 2; ++life) {
     Database db = open();
-    EXPECT_EQ(must(db.keyspace("hits")).options(), (KeyspaceOptions{.counted = true}));
+    EXPECT_EQ(must(db.keyspace("hits")).options(), (KeyspaceOptions{.merge_operator = "add"}));
+    EXPECT_EQ(must(db.keyspace("sessions")).options(), (KeyspaceOptions{.default_ttl = 30min}));
     EXPECT_EQ(must(db.keyspace("plain")).options(), KeyspaceOptions{});
     EXPECT_EQ(db.default_keyspace().options(), KeyspaceOptions{});
     must(db.close());
@@ -45,23 +47,12 @@ TEST_F(KeyspaceOptionsTest, ThatMakeNoSenseAreRefused) {
   EXPECT_EQ(db.keyspaces(), std::vector<std::string>{"default"});
 }
 
-TEST_F(KeyspaceOptionsTest, WhoseWritesDoNotExistYetAreRefused) {
-  Database db = open();
-  for (const KeyspaceOptions& early :
-       {KeyspaceOptions{.merge_operator = "add"}, KeyspaceOptions{.default_ttl = 30min}}) {
-    const auto made = db.create_keyspace("early", early);
-    ASSERT_FALSE(made);
-    EXPECT_EQ(made.error().code(), ErrorCode::kNotSupported);
-  }
-}
-
 TEST_F(KeyspaceOptionsTest, OfAKeyspaceThatIsThereMustBeTheOnesAskedFor) {
   Database db = open();
-  must(db.get_or_create_keyspace("hits", {.counted = true}));
-  must(db.get_or_create_keyspace("hits", {.counted = true}));
+  must(db.get_or_create_keyspace("hits", {.merge_operator = "add"}));
+  must(db.get_or_create_keyspace("hits", {.merge_operator = "add"}));
   must(db.get_or_create_keyspace("hits"));
-  must(db.get_or_create_keyspace("plain"));
-  const auto other = db.get_or_create_keyspace("plain", {.counted = true});
+  const auto other = db.get_or_create_keyspace("hits", {.merge_operator = "max"});
   ASSERT_FALSE(other);
   EXPECT_EQ(other.error().code(), ErrorCode::kConfigInvalid);
 }

@@ -64,6 +64,7 @@ VersionEdit full_edit() {
   edit.log_floor = 77;
   edit.log_anchor = {{.last_sequence = 78, .chain = 0xfedcba9876543210}};
   edit.epoch = 3;
+  edit.time_ms = 1'767'225'600'000;
   edit.add_keyspaces = {{0, "default"},
                         {4,
                          std::string("odd \0 name", 10),
@@ -86,6 +87,7 @@ TEST(VersionEdit, ComesBackAsItWasWritten) {
   EXPECT_EQ(back.next_file, edit.next_file);
   EXPECT_EQ(back.durable, edit.durable);
   EXPECT_EQ(back.log_floor, edit.log_floor);
+  EXPECT_EQ(back.time_ms, edit.time_ms);
   EXPECT_EQ(back.log_anchor.value().last_sequence, 78u);
   EXPECT_EQ(back.log_anchor.value().chain, 0xfedcba9876543210u);
   EXPECT_EQ(back.add_keyspaces.at(1).name, edit.add_keyspaces[1].name);
