@@ -8,12 +8,15 @@ _lightning_db() {
     --format) mapfile -t COMPREPLY < <(compgen -W 'jsonl csv tsv dump' -- "$current"); return ;;
   esac
   if [[ $COMP_CWORD -eq 1 ]]; then
-    words='put get delete scan count import export check compact stats config bench inspect version help completion --help --version'
+    words='put get delete merge ttl keyspace scan count import export check compact stats config bench inspect version help completion --help --version'
   else
     case ${COMP_WORDS[1]} in
-    put) words='--help --path --keyspace --config --preset --set --json --value-file --sync' ;;
-    get) words='--help --path --keyspace --config --preset --set --json --raw --hex --base64' ;;
+    put) words='--help --path --keyspace --config --preset --set --json --value-file --ttl --sync' ;;
+    get) words='--help --path --keyspace --config --preset --set --json --raw --number --hex --base64' ;;
     delete) words='--help --path --keyspace --config --preset --set --json --sync' ;;
+    merge) words='--help --path --keyspace --config --preset --set --json --sync' ;;
+    ttl) words='--help --path --keyspace --config --preset --set --json' ;;
+    keyspace) words='--help --path --keyspace --config --preset --set --json --merge-operator --default-ttl --counted' ;;
     scan) words='--help --path --keyspace --config --preset --set --json --prefix --start --end --limit --reverse --keys-only --hex --base64 --escape' ;;
     count) words='--help --path --keyspace --config --preset --set --json --prefix --start --end' ;;
     import) words='--help --path --keyspace --config --preset --set --json --input --format --on-error --key-column --value-column --progress' ;;

@@ -26,6 +26,7 @@ int run_command_line(int argc, const char* const* argv) {
   Context context;
   CommandLine line(context);
   add_point_commands(line);
+  add_keyspace_command(line);
   add_scan_commands(line);
   add_import_command(line);
   add_export_command(line);

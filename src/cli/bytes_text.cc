@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdint>
 #include <cstdio>
 
@@ -238,6 +239,23 @@ std::string human_count(std::uint64_t count) {
     text += digits[i];
   }
   return text;
+}
+
+Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
+  struct Unit {
+    std::string_view name;
+    std::uint64_t ms;
+  };
+  constexpr Unit kUnits[] = {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
+  constexpr std::uint64_t kMsMax = 1ull << 62;
+  std::uint64_t number = 0;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view name(rest, static_cast<std::size_t>(text.data() + text.size() - rest));
+  for (const Unit& unit : kUnits)
+    if (error == std::errc() && name == unit.name && number <= kMsMax / unit.ms)
+      return std::chrono::milliseconds(static_cast<std::int64_t>(number * unit.ms));
+  return Error(ErrorCode::kInvalidArgument, "'" + escaped(text.substr(0, 40)) + "' is not a duration")
+      .with_advice("give a whole number with its unit: 250ms, 30s, 15m, 12h or 7d");
 }
 
 }  // namespace lightning::cli

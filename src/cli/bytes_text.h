@@ -1,6 +1,8 @@
 // Bytes as people type and read them: text, hex, base64, JSON strings, escapes for a terminal.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -37,5 +39,8 @@ bool fits_text(std::string_view bytes);
 std::string human_bytes(double bytes);
 // "1,234,567"
 std::string human_count(std::uint64_t count);
+
+// "250ms", "30s", "15m", "12h", "7d"; no sign, no fraction.
+Result<std::chrono::milliseconds> parse_duration(std::string_view text);
 
 }  // namespace lightning::cli

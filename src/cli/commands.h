@@ -17,16 +17,17 @@ void add_range_options(Command& command, RangeOptions& range);
 // kInvertedRange if the start sorts after the end.
 Result<IterateOptions> iterate_options(const RangeOptions& range);
 
-void add_point_commands(CommandLine& line);   // put get delete
-void add_scan_commands(CommandLine& line);    // scan count
-void add_import_command(CommandLine& line);   // import
-void add_export_command(CommandLine& line);   // export
-void add_upkeep_commands(CommandLine& line);  // check compact
-void add_stats_command(CommandLine& line);    // stats
-void add_config_command(CommandLine& line);   // config
-void add_bench_command(CommandLine& line);    // bench
-void add_inspect_command(CommandLine& line);  // inspect
-void add_about_commands(CommandLine& line);   // version help completion
+void add_point_commands(CommandLine& line);    // put get delete merge ttl
+void add_keyspace_command(CommandLine& line);  // keyspace
+void add_scan_commands(CommandLine& line);     // scan count
+void add_import_command(CommandLine& line);    // import
+void add_export_command(CommandLine& line);    // export
+void add_upkeep_commands(CommandLine& line);   // check compact
+void add_stats_command(CommandLine& line);     // stats
+void add_config_command(CommandLine& line);    // config
+void add_bench_command(CommandLine& line);     // bench
+void add_inspect_command(CommandLine& line);   // inspect
+void add_about_commands(CommandLine& line);    // version help completion
 
 // Completions for "bash", "zsh" or "fish".
 Result<std::string> completion_script(const std::vector<CommandWords>& commands, const std::string& shell);

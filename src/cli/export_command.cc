@@ -40,7 +40,7 @@ Status export_keyspace(const Database& db, const Keyspace& keyspace, const Itera
   LIGHTNING_TRY(writer.begin_keyspace(keyspace.name()));
   Iterator it = db.iterate(keyspace, bounds);
   for (it.seek_to_first(); it.valid(); it.next()) {
-    LIGHTNING_TRY(writer.write(it.key(), it.value()));
+    LIGHTNING_TRY(writer.write(it.key(), it.value(), it.expires_at()));
     ++done.records;
     done.bytes += it.key().size() + it.value().size();
     progress.report(done.records, done.bytes, 0);
@@ -74,6 +74,9 @@ CommandResult export_records(Context& context, ExportOptions options) {
   LIGHTNING_TRY(writer->finish());
   LIGHTNING_TRY(output.commit());
   progress.clear();
+  if (writer->lifetimes_lost() > 0)
+    say("note: " + human_count(writer->lifetimes_lost()) +
+        " records expire, and this format does not say so (jsonl and dump do)");
   if (stderr_is_terminal() || options.output != "-")
     say("exported " + human_count(done.records) + " records, " + human_bytes(static_cast<double>(done.bytes)));
   return ExitCode::kOk;

@@ -26,7 +26,7 @@ class BatchImporter {
 
   Status add(const Record& record) {
     LIGHTNING_ASSIGN(const Keyspace* keyspace, keyspace_of(record.keyspace));
-    batch_.put(*keyspace, record.key, record.value);
+    batch_.put(*keyspace, record.key, record.value, record.lifetime);
     return batch_.len() >= kBatchOperations || batch_.bytes() >= kBatchBytes ? flush() : Status{};
   }
 

@@ -66,11 +66,13 @@ std::unique_ptr<RecordWriter> make_writer(Format format, Output& output, const F
   return nullptr;
 }
 
-void append_jsonl(std::string& out, std::string_view keyspace, std::string_view key, std::string_view value) {
+void append_jsonl(std::string& out, std::string_view keyspace, std::string_view key, std::string_view value,
+                  std::optional<std::chrono::milliseconds> expires_at) {
   out += '{';
   if (!keyspace.empty() && keyspace != kDefaultKeyspaceName) append_json_bytes(out, "keyspace", keyspace);
   append_json_bytes(out, "key", key);
   append_json_bytes(out, "value", value);
+  if (expires_at) out += ",\"expires_at\":" + std::to_string(expires_at->count());
   out += '}';
 }
 

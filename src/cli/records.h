@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "cli/input.h"
 #include "cli/output.h"
 #include "lightning/result.h"
+#include "lightning/write_options.h"
 
 namespace lightning::cli {
 
@@ -19,9 +21,12 @@ Result<Format> format_named(std::string_view name);
 // From the extension: .jsonl .ndjson .json, .csv, .tsv .tab, .dump .ldb .db. kInvalidArgument if it is another.
 Result<Format> format_of_path(const std::string& path);
 
+inline constexpr std::int64_t kLatestMs = 253'402'300'799'999;  // the end of the year 9999
+
 struct Record {
   std::string keyspace;  // empty: the record names none
   std::string key, value;
+  Lifetime lifetime;  // as the record says; nothing: as the keyspace does
 };
 
 struct FormatOptions {
@@ -48,13 +53,18 @@ class RecordWriter {
   virtual ~RecordWriter() = default;
   // Announces the keyspace of the records that follow. Formats without keyspaces ignore it.
   virtual Status begin_keyspace(std::string_view name) = 0;
-  virtual Status write(std::string_view key, std::string_view value) = 0;
+  virtual Status write(std::string_view key, std::string_view value,
+                       std::optional<std::chrono::milliseconds> expires_at) = 0;
   virtual Status finish() = 0;
+  // Records whose moment was left out, since the format has no place for it.
+  virtual std::uint64_t lifetimes_lost() const { return 0; }
 };
 std::unique_ptr<RecordWriter> make_writer(Format format, Output& output, const FormatOptions& options);
 
-// One line of JSONL without its line end: {"keyspace":...,"key":...,"value":...}; the default keyspace is not named.
-void append_jsonl(std::string& out, std::string_view keyspace, std::string_view key, std::string_view value);
+// One line of JSONL without its line end: {"keyspace":...,"key":...,"value":...,"expires_at":...}; the default keyspace
+// is not named, nor a moment that does not come.
+void append_jsonl(std::string& out, std::string_view keyspace, std::string_view key, std::string_view value,
+                  std::optional<std::chrono::milliseconds> expires_at = {});
 
 // The formats, each in its own file.
 std::unique_ptr<RecordReader> make_jsonl_reader(Input& input);

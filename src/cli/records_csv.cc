@@ -192,7 +192,9 @@ class CsvWriter final : public RecordWriter {
 
   Status begin_keyspace(std::string_view) override { return write_header(); }
 
-  Status write(std::string_view key, std::string_view value) override {
+  Status write(std::string_view key, std::string_view value,
+               std::optional<std::chrono::milliseconds> expires_at) override {
+    lifetimes_lost_ += expires_at ? 1 : 0;
     LIGHTNING_TRY(write_header());
     const bool key_fits = fits_text(key), value_fits = fits_text(value);
     if (!options_.base64_columns && !(key_fits && value_fits))
@@ -211,6 +213,8 @@ class CsvWriter final : public RecordWriter {
   }
 
   Status finish() override { return write_header(); }
+
+  std::uint64_t lifetimes_lost() const override { return lifetimes_lost_; }
 
  private:
   Status write_header() {
@@ -243,6 +247,7 @@ class CsvWriter final : public RecordWriter {
   const char separator_;
   const FormatOptions options_;
   std::string row_;
+  std::uint64_t lifetimes_lost_ = 0;
   bool header_written_ = false;
 };
 

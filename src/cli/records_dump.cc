@@ -14,10 +14,10 @@ namespace {
 constexpr std::uint32_t kVersion = 1;
 constexpr std::size_t kHeaderBytes = 16, kChunkHeaderBytes = 13;
 constexpr std::size_t kChunkBytes = 1 << 20;  // a chunk is closed when it has reached this
-constexpr std::uint64_t kPayloadBytesMax = kChunkBytes + kKeyBytesMax + kValueBytesMax + 2 * base::kVarint64BytesMax;
+constexpr std::uint64_t kPayloadBytesMax = kChunkBytes + kKeyBytesMax + kValueBytesMax + 3 * base::kVarint64BytesMax;
 constexpr std::size_t kTrailerBytes = 3 * 8 + 32;
 
-enum class ChunkType : std::uint8_t { kKeyspace = 1, kRecords = 2, kTrailer = 3 };
+enum class ChunkType : std::uint8_t { kKeyspace = 1, kRecords = 2, kTrailer = 3, kExpiringRecords = 4 };
 
 // Over type and length, then the payload; the seed tells where in the dump the chunk stands.
 std::uint64_t check_of(std::string_view type_and_length, std::string_view payload, std::uint64_t chunk_number) {
@@ -45,12 +45,20 @@ class DumpWriter final : public RecordWriter {
   Status begin_keyspace(std::string_view name) override {
     LIGHTNING_TRY(write_records());
     ++totals_.keyspaces;
+    expiring_ = false;
     return write_chunk(ChunkType::kKeyspace, name);
   }
 
-  Status write(std::string_view key, std::string_view value) override {
+  // From the first record that expires on, those of its keyspace say when.
+  Status write(std::string_view key, std::string_view value,
+               std::optional<std::chrono::milliseconds> expires_at) override {
+    if (expires_at && !expiring_) {
+      LIGHTNING_TRY(write_records());
+      expiring_ = true;
+    }
     base::append_varint(records_, key.size());
     base::append_varint(records_, value.size());
+    if (expiring_) base::append_varint(records_, expires_at ? static_cast<std::uint64_t>(expires_at->count()) : 0);
     records_ += key;
     records_ += value;
     ++totals_.records;
@@ -67,7 +75,7 @@ class DumpWriter final : public RecordWriter {
  private:
   Status write_records() {
     if (records_.empty()) return {};
-    LIGHTNING_TRY(write_chunk(ChunkType::kRecords, records_));
+    LIGHTNING_TRY(write_chunk(expiring_ ? ChunkType::kExpiringRecords : ChunkType::kRecords, records_));
     records_.clear();
     return {};
   }
@@ -100,7 +108,7 @@ class DumpWriter final : public RecordWriter {
   std::string records_;
   Totals totals_;
   std::uint64_t chunk_number_ = 0;
-  bool header_written_ = false;
+  bool header_written_ = false, expiring_ = false;
 };
 
 class DumpReader final : public RecordReader {
@@ -162,7 +170,7 @@ class DumpReader final : public RecordReader {
     LIGHTNING_TRY(read_exactly(kChunkHeaderBytes, header));
     const auto type = static_cast<ChunkType>(header[0]);
     const auto length = base::load_le<std::uint32_t>(header.data() + 1);
-    if (type < ChunkType::kKeyspace || type > ChunkType::kTrailer) return damaged("unknown kind of chunk");
+    if (type < ChunkType::kKeyspace || type > ChunkType::kExpiringRecords) return damaged("unknown kind of chunk");
     if (length == 0 || length > kPayloadBytesMax)
       return damaged("a chunk cannot have " + std::to_string(length) + " bytes");
     payload_.clear();
@@ -173,7 +181,9 @@ class DumpReader final : public RecordReader {
     if (type == ChunkType::kTrailer) return check_trailer();
     digest_.add(header);
     digest_.add(payload_);
-    return type == ChunkType::kKeyspace ? begin_keyspace() : begin_records();
+    if (type == ChunkType::kKeyspace) return begin_keyspace();
+    expiring_ = type == ChunkType::kExpiringRecords;
+    return begin_records();
   }
 
   Status begin_keyspace() {
@@ -188,8 +198,9 @@ class DumpReader final : public RecordReader {
   Status begin_records() {
     if (keyspace_.empty()) return damaged("records before the first keyspace");
     std::string_view bytes = payload_, key, value;
+    std::uint64_t expires_ms = 0;
     while (!bytes.empty()) {
-      if (!split(bytes, key, value)) return damaged("a record does not parse");
+      if (!split(bytes, key, value, expires_ms)) return damaged("a record does not parse");
       if (key <= last_key_) return damaged("keys are out of order");
       last_key_ = key;
       ++totals_.records;
@@ -199,11 +210,12 @@ class DumpReader final : public RecordReader {
     return {};
   }
 
-  static bool split(std::string_view& bytes, std::string_view& key, std::string_view& value) {
+  bool split(std::string_view& bytes, std::string_view& key, std::string_view& value, std::uint64_t& expires_ms) const {
     std::uint64_t key_bytes = 0, value_bytes = 0;
-    return base::get_varint(bytes, key_bytes) && base::get_varint(bytes, value_bytes) && key_bytes >= 1 &&
-           key_bytes <= kKeyBytesMax && value_bytes <= kValueBytesMax && base::get_bytes(bytes, key_bytes, key) &&
-           base::get_bytes(bytes, value_bytes, value);
+    return base::get_varint(bytes, key_bytes) && base::get_varint(bytes, value_bytes) &&
+           (!expiring_ || (base::get_varint(bytes, expires_ms) && expires_ms <= std::uint64_t{kLatestMs})) &&
+           key_bytes >= 1 && key_bytes <= kKeyBytesMax && value_bytes <= kValueBytesMax &&
+           base::get_bytes(bytes, key_bytes, key) && base::get_bytes(bytes, value_bytes, value);
   }
 
   Status check_trailer() {
@@ -217,10 +229,14 @@ class DumpReader final : public RecordReader {
 
   Result<bool> take_record(Record& record) {
     std::string_view key, value;
-    if (!split(rest_, key, value)) return Error(ErrorCode::kInternal, "a checked record does not parse");
+    std::uint64_t expires_ms = 0;
+    if (!split(rest_, key, value, expires_ms)) return Error(ErrorCode::kInternal, "a checked record does not parse");
     record.keyspace = keyspace_;
     record.key = key;
     record.value = value;
+    // As it was: where nothing is said, for ever, whatever the keyspace says.
+    record.lifetime.expires_at =
+        expires_ms == 0 ? kNeverExpires : std::chrono::milliseconds(static_cast<std::int64_t>(expires_ms));
     return true;
   }
 
@@ -230,7 +246,7 @@ class DumpReader final : public RecordReader {
   std::string_view rest_;  // of payload_, not given out yet
   Totals totals_;
   std::uint64_t chunk_number_ = 0, chunk_offset_ = 0;
-  bool ended_ = false;
+  bool ended_ = false, expiring_ = false;
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 // JSONL: one object per line, {"key": ..., "value": ...}, with key_base64 and value_base64 for bytes that are not UTF-8
-// and an optional "keyspace". https://jsonlines.org, RFC 8259.
+// and optionally "keyspace" and "expires_at", in ms since 1970 (null: never). https://jsonlines.org, RFC 8259.
 #include <boost/json.hpp>
 
 #include "cli/bytes_text.h"
@@ -68,13 +68,21 @@ class JsonlReader final : public RecordReader {
     record.keyspace.clear();
     for (const auto& field : object) {
       const std::string_view name = field.key();
-      if (name != "key" && name != "key_base64" && name != "value" && name != "value_base64" && name != "keyspace")
+      if (name != "key" && name != "key_base64" && name != "value" && name != "value_base64" && name != "keyspace" &&
+          name != "expires_at")
         return malformed("unknown field \"" + escaped(name.substr(0, 60)) +
-                         "\"; there are key, value, key_base64, value_base64, keyspace");
+                         "\"; there are key, value, key_base64, value_base64, keyspace, expires_at");
     }
     if (const json::value* keyspace = object.if_contains("keyspace")) {
       if (!keyspace->is_string() || keyspace->get_string().empty()) return malformed("\"keyspace\" is not a name");
       record.keyspace = std::string_view(keyspace->get_string());
+    }
+    record.lifetime = {};
+    if (const json::value* expires_at = object.if_contains("expires_at")) {
+      const std::int64_t* ms = expires_at->if_int64();
+      if (ms == nullptr && !expires_at->is_null()) return malformed("\"expires_at\" is not ms since 1970, nor null");
+      if (ms != nullptr && (*ms < 0 || *ms > kLatestMs)) return malformed("\"expires_at\" is not within 1970 .. 9999");
+      record.lifetime.expires_at = ms == nullptr ? kNeverExpires : std::chrono::milliseconds(*ms);
     }
     LIGHTNING_TRY(take_bytes(object, "key", "key_base64", record.key));
     return take_bytes(object, "value", "value_base64", record.value);
@@ -112,9 +120,10 @@ class JsonlWriter final : public RecordWriter {
     keyspace_ = name;
     return {};
   }
-  Status write(std::string_view key, std::string_view value) override {
+  Status write(std::string_view key, std::string_view value,
+               std::optional<std::chrono::milliseconds> expires_at) override {
     line_.clear();
-    append_jsonl(line_, keyspace_, key, value);
+    append_jsonl(line_, keyspace_, key, value, expires_at);
     line_ += '\n';
     return output_.write(line_);
   }

@@ -21,7 +21,7 @@ void add_latency(JsonText& json, std::string_view name, const LatencySummary& la
 
 void add_counters(JsonText& json, const Statistics& s) {
   json.field("gets", s.gets).field("get_hits", s.get_hits).field("multi_gets", s.multi_gets).field("puts", s.puts);
-  json.field("erases", s.erases).field("batches", s.batches).field("seeks", s.seeks);
+  json.field("merges", s.merges).field("erases", s.erases).field("batches", s.batches).field("seeks", s.seeks);
   json.field("scanned_entries", s.scanned_entries).field("bytes_written_by_user", s.bytes_written_by_user);
   json.field("bytes_read_by_user", s.bytes_read_by_user)
       .field("wal_bytes", s.wal_bytes)

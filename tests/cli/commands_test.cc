@@ -61,6 +61,40 @@ TEST_F(Commands, ValuesMayComeFromStandardInput) {
   expect_failure(ldb("put", {"k", "v", "--value-file", "-"}), 2, "either");
 }
 
+TEST_F(Commands, MergesByTheKeyspacesOperator) {
+  EXPECT_EQ(ldb("keyspace", {"create", "hits", "--merge-operator", "add"}).exit_code, 0);
+  EXPECT_EQ(ldb("keyspace", {"create", "sessions", "--default-ttl", "30m"}).exit_code, 0);
+  EXPECT_EQ(ldb("keyspace", {"list"}).out, "default\nhits  merge-operator=add\nsessions  default-ttl=1800000ms\n");
+  EXPECT_EQ(ldb("keyspace", {"list", "--json"}).out,
+            "{\"name\":\"default\"}\n{\"name\":\"hits\",\"merge_operator\":\"add\"}\n"
+            "{\"name\":\"sessions\",\"default_ttl_ms\":1800000}\n");
+  for (const char* operand : {"5", "+3", "-10"})
+    EXPECT_EQ(ldb("merge", {"--keyspace", "hits", "--", "page", operand}).exit_code, 0);
+  EXPECT_EQ(ldb("get", {"--keyspace", "hits", "--number", "page"}).out, "-2\n");
+  expect_failure(ldb("merge", {"--keyspace", "hits", "page", "two"}), 5, "64-bit integer");
+  expect_failure(ldb("merge", {"page", "1"}), 5, "no merge operator");
+  expect_failure(ldb("keyspace", {"create", "odd", "--merge-operator", "multiply"}), 5, "add, append, max, min");
+  expect_failure(ldb("keyspace", {"drop"}), 2, "missing");
+  expect_failure(ldb("keyspace", {"rename", "a"}), 2, "create, list and drop");
+  EXPECT_EQ(ldb("keyspace", {"drop", "hits"}).exit_code, 0);
+  EXPECT_EQ(ldb("keyspace", {"list"}).out, "default\nsessions  default-ttl=1800000ms\n");
+}
+
+TEST_F(Commands, KeysWithATimeToLiveSayHowLongTheyLive) {
+  EXPECT_EQ(ldb("put", {"k", "v", "--ttl", "7d"}).exit_code, 0);
+  EXPECT_EQ(ldb("put", {"short", "v", "--ttl", "1ms"}).exit_code, 0);
+  put("ever", "v");
+  const std::string left = ldb("ttl", {"k"}).out;
+  EXPECT_GT(std::stoll(left), 6 * 86'400'000ll) << left;
+  EXPECT_LE(std::stoll(left), 7 * 86'400'000ll) << left;
+  EXPECT_EQ(ldb("ttl", {"ever"}).out, "never\n");
+  EXPECT_EQ(ldb("ttl", {"ever", "--json"}).out, "{\"expires_at\":null,\"remaining_ms\":null}\n");
+  expect_failure(ldb("ttl", {"none"}), 12, "no key");
+  expect_failure(ldb("get", {"short"}), 12, "no key");  // processes later
+  expect_failure(ldb("put", {"k", "v", "--ttl", "soon"}), 5, "not a duration");
+  expect_failure(ldb("put", {"k", "v", "--ttl", "0s"}), 5, "at least 1 ms");
+}
+
 TEST_F(Commands, EmptyAndOversizedKeysAreRefused) {
   expect_failure(ldb("put", {"", "v"}), 5, "LDB-1002");
   expect_failure(ldb("put", {std::string(65537, 'k'), "v"}), 5, "LDB-1003");

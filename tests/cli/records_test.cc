@@ -25,7 +25,7 @@ std::string write_all(Format format, const Records& records, const FormatOptions
   for (const auto& [name, key, value] : records) {
     const bool begins = name != keyspace;
     EXPECT_TRUE(!begins || writer->begin_keyspace(keyspace = name));
-    EXPECT_TRUE(writer->write(key, value));
+    EXPECT_TRUE(writer->write(key, value, {}));
   }
   EXPECT_TRUE(writer->finish());
   EXPECT_TRUE((*output)->commit());
@@ -173,7 +173,7 @@ TEST(Csv, TextColumnsAloneRefuseBinaryBytes) {
   EXPECT_EQ(write_all(Format::kCsv, {{"default", "a", "1,2"}}, options), "key,value\na,\"1,2\"\n");
   TempDir files;
   const auto output = Output::create(files / "out").value();
-  EXPECT_EQ(make_writer(Format::kCsv, *output, options)->write("k", "\xff").error().code(),
+  EXPECT_EQ(make_writer(Format::kCsv, *output, options)->write("k", "\xff", {}).error().code(),
             ErrorCode::kInvalidArgument);
 }
 

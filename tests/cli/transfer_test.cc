@@ -56,6 +56,28 @@ TEST_F(Transfer, EveryFormatCarriesADatabaseByteForByte) {
   }
 }
 
+TEST_F(Transfer, DumpsAndJsonlCarryWhenRecordsExpire) {
+  const std::string lines =
+      "{\"key\":\"a\",\"value\":\"1\"}\n"
+      "{\"key\":\"b\",\"value\":\"2\",\"expires_at\":253402300799999}\n"
+      "{\"key\":\"c\",\"value\":\"3\"}\n";
+  const std::string expired = "{\"key\":\"d\",\"value\":\"4\",\"expires_at\":1000}\n";
+  const Outcome imported = import("source", {}, lines + expired);
+  ASSERT_EQ(imported.exit_code, 0) << imported.err;
+  EXPECT_EQ(everything("source"), lines);
+  for (const std::string extension : {"jsonl", "dump"}) {
+    const std::string file = files / ("out." + extension);
+    ASSERT_EQ(export_to("source", {"--output", file}).exit_code, 0);
+    ASSERT_EQ(import("copy-" + extension, {"--input", file}).exit_code, 0);
+    EXPECT_EQ(everything("copy-" + extension), lines) << extension;
+  }
+  EXPECT_NE(export_to("source", {"--format", "csv"}).err.find("1 records expire"), std::string::npos);
+  for (const char* wrong : {"-1", "\"soon\"", "1.5", "253402300800000"})
+    EXPECT_EQ(
+        import("other", {}, "{\"key\":\"k\",\"value\":\"v\",\"expires_at\":" + std::string(wrong) + "}\n").exit_code, 5)
+        << wrong;
+}
+
 TEST_F(Transfer, DumpsAndJsonlCarryAllKeyspaces) {
   command("put", "a", {"k", "1"});
   command("put", "a", {"--keyspace", "other", "k", "2"});
