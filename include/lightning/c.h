@@ -199,8 +199,8 @@ LIGHTNING_CALL lightning_error* lightning_db_config(const lightning_db* db, ligh
  * LIGHTNING_ERROR_KEYSPACE_NOT_FOUND; one of another database LIGHTNING_ERROR_INVALID_ARGUMENT. */
 typedef struct lightning_keyspace_options {
   size_t struct_size;
-  const char* merge_operator; /* NULL or empty; operators are not part of this version yet (NOT_SUPPORTED) */
-  int64_t default_ttl_ms;     /* 0; lifetimes are not part of this version yet (NOT_SUPPORTED) */
+  const char* merge_operator; /* "add", "append", "min", "max"; NULL or empty: merges are refused */
+  int64_t default_ttl_ms;     /* how long records live that have no time of their own; 0: for ever */
   bool counted;               /* lightning_count() is exact without a scan */
 } lightning_keyspace_options;
 #define LIGHTNING_KEYSPACE_OPTIONS_INIT {sizeof(lightning_keyspace_options), NULL, 0, false}
@@ -235,8 +235,12 @@ typedef enum lightning_durability {
 typedef struct lightning_write_options {
   size_t struct_size;
   int32_t durability; /* lightning_durability */
+  /* When what is put expires: from then on no read finds it. Of puts alone. Not both; neither: as the keyspace says. */
+  int64_t ttl_ms;        /* from the write on; 0: not given */
+  int64_t expires_at_ms; /* since 1970-01-01 00:00 UTC, or LIGHTNING_NEVER_EXPIRES; 0: not given */
 } lightning_write_options;
-#define LIGHTNING_WRITE_OPTIONS_INIT {sizeof(lightning_write_options), LIGHTNING_DURABILITY_DEFAULT}
+#define LIGHTNING_NEVER_EXPIRES INT64_MAX
+#define LIGHTNING_WRITE_OPTIONS_INIT {sizeof(lightning_write_options), LIGHTNING_DURABILITY_DEFAULT, 0, 0}
 
 LIGHTNING_CALL lightning_error* lightning_put(lightning_db* db, const lightning_keyspace* keyspace, const void* key,
                                               size_t key_size, const void* value, size_t value_size,
@@ -244,6 +248,11 @@ LIGHTNING_CALL lightning_error* lightning_put(lightning_db* db, const lightning_
 /* No error if the key is absent. */
 LIGHTNING_CALL lightning_error* lightning_erase(lightning_db* db, const lightning_keyspace* keyspace, const void* key,
                                                 size_t key_size, const lightning_write_options* options);
+/* Changes the value by the keyspace's merge operator, without reading it. Operands of add, min and max are 8 bytes, a
+ * signed integer, little-endian. */
+LIGHTNING_CALL lightning_error* lightning_merge(lightning_db* db, const lightning_keyspace* keyspace, const void* key,
+                                                size_t key_size, const void* operand, size_t operand_size,
+                                                const lightning_write_options* options);
 /* Writes `value` if the key is absent. */
 LIGHTNING_CALL lightning_error* lightning_put_if_absent(lightning_db* db, const lightning_keyspace* keyspace,
                                                         const void* key, size_t key_size, const void* value,
@@ -264,6 +273,13 @@ LIGHTNING_CALL lightning_error* lightning_batch_create(lightning_batch** batch);
 LIGHTNING_CALL lightning_error* lightning_batch_put(lightning_batch* batch, const lightning_keyspace* keyspace,
                                                     const void* key, size_t key_size, const void* value,
                                                     size_t value_size);
+/* As in lightning_write_options; a ttl counts from the moment the batch is written. */
+LIGHTNING_CALL lightning_error* lightning_batch_put_expiring(lightning_batch* batch, const lightning_keyspace* keyspace,
+                                                             const void* key, size_t key_size, const void* value,
+                                                             size_t value_size, int64_t ttl_ms, int64_t expires_at_ms);
+LIGHTNING_CALL lightning_error* lightning_batch_merge(lightning_batch* batch, const lightning_keyspace* keyspace,
+                                                      const void* key, size_t key_size, const void* operand,
+                                                      size_t operand_size);
 LIGHTNING_CALL lightning_error* lightning_batch_erase(lightning_batch* batch, const lightning_keyspace* keyspace,
                                                       const void* key, size_t key_size);
 LIGHTNING_API size_t lightning_batch_length(const lightning_batch* batch); /* operations */
@@ -286,6 +302,11 @@ typedef struct lightning_read_options {
 LIGHTNING_CALL lightning_error* lightning_get(lightning_db* db, const lightning_keyspace* keyspace, const void* key,
                                               size_t key_size, const lightning_read_options* options, void** value,
                                               size_t* value_size);
+/* When the record expires, in milliseconds since 1970-01-01 00:00 UTC; LIGHTNING_NEVER_EXPIRES if it does not, 0 if
+ * there is no such record. */
+LIGHTNING_CALL lightning_error* lightning_expires_at(lightning_db* db, const lightning_keyspace* keyspace,
+                                                     const void* key, size_t key_size,
+                                                     const lightning_read_options* options, int64_t* expires_at_ms);
 /* The values of `count` keys, all of the same moment, without copying. They pin blocks of the cache until freed. */
 LIGHTNING_CALL lightning_error* lightning_multi_get(lightning_db* db, const lightning_keyspace* keyspace,
                                                     const lightning_bytes* keys, size_t count,
@@ -328,6 +349,8 @@ LIGHTNING_API void lightning_iterator_next(lightning_iterator* iterator);
 LIGHTNING_API void lightning_iterator_prev(lightning_iterator* iterator);
 LIGHTNING_API lightning_bytes lightning_iterator_key(const lightning_iterator* iterator);   /* until the next move */
 LIGHTNING_API lightning_bytes lightning_iterator_value(const lightning_iterator* iterator); /* until the next move */
+/* As lightning_expires_at(); 0 where it is not valid. */
+LIGHTNING_API int64_t lightning_iterator_expires_at(const lightning_iterator* iterator);
 LIGHTNING_CALL lightning_error* lightning_iterator_status(const lightning_iterator* iterator);
 LIGHTNING_API void lightning_iterator_free(lightning_iterator* iterator);
 
@@ -385,6 +408,15 @@ LIGHTNING_CALL lightning_error* lightning_begin(lightning_db* db, const lightnin
 LIGHTNING_CALL lightning_error* lightning_transaction_put(lightning_transaction* transaction,
                                                           const lightning_keyspace* keyspace, const void* key,
                                                           size_t key_size, const void* value, size_t value_size);
+/* As in lightning_write_options; a ttl counts from this call. */
+LIGHTNING_CALL lightning_error* lightning_transaction_put_expiring(lightning_transaction* transaction,
+                                                                   const lightning_keyspace* keyspace, const void* key,
+                                                                   size_t key_size, const void* value,
+                                                                   size_t value_size, int64_t ttl_ms,
+                                                                   int64_t expires_at_ms);
+LIGHTNING_CALL lightning_error* lightning_transaction_merge(lightning_transaction* transaction,
+                                                            const lightning_keyspace* keyspace, const void* key,
+                                                            size_t key_size, const void* operand, size_t operand_size);
 LIGHTNING_CALL lightning_error* lightning_transaction_erase(lightning_transaction* transaction,
                                                             const lightning_keyspace* keyspace, const void* key,
                                                             size_t key_size);
@@ -463,7 +495,8 @@ LIGHTNING_API uint64_t lightning_check_report_bytes(const lightning_check_report
 LIGHTNING_API void lightning_check_report_free(lightning_check_report* report);
 
 /* --- statistics ---------------------------------------------------------------------------------------------------
- * Counters since the database was opened, but for the last seven, which say what is now. */
+ * Counters since the database was opened; from transactions_active to loss_window_bytes, and expiring and expired
+ * bytes: what is now. */
 typedef struct lightning_statistics {
   uint64_t gets, get_hits, multi_gets, puts, erases, batches, seeks, scanned_entries;
   uint64_t bytes_written_by_user, bytes_read_by_user;
@@ -473,6 +506,8 @@ typedef struct lightning_statistics {
   uint64_t transactions_committed, transactions_rolled_back, transaction_conflicts, transaction_deadlocks;
   uint64_t transactions_active, last_sequence, live_snapshots, bytes_on_disk, memory_bytes_limit, damaged_tables;
   uint64_t loss_window_bytes; /* acknowledged, and not yet known to be on disk */
+  uint64_t merges;
+  uint64_t expiring_bytes, expired_bytes; /* in tables: that expire some day; that have expired (at least) */
 } lightning_statistics;
 
 /* size: sizeof(lightning_statistics), of the version that the caller was compiled with. */

@@ -33,6 +33,13 @@ Result<const Keyspace*> keyspace_for(lightning_batch& batch, const lightning_key
   return &keyspace->keyspace;
 }
 
+Result<std::string_view> value_for(const lightning_batch& batch, const void* value, std::size_t size) {
+  LIGHTNING_ASSIGN(const auto bytes, value_of(value, size));
+  if (batch.batch.bytes() + bytes.size() > kBatchBytesMax)
+    return Error(ErrorCode::kBatchTooLarge, "with this value the batch would have more than 1 GiB");
+  return bytes;
+}
+
 // Moves an iterator, and keeps what could not be said otherwise for its status.
 template <class Move>
 void move(lightning_iterator* iterator, Move&& move_it) {
@@ -53,6 +60,18 @@ lightning_error* lightning_put(lightning_db* db, const lightning_keyspace* keysp
     LIGHTNING_ASSIGN(const auto value_bytes, value_of(value, value_size));
     LIGHTNING_ASSIGN(const auto known, write_options_of(options));
     return home->database.put(*in, key_bytes, value_bytes, known);
+  });
+}
+
+lightning_error* lightning_merge(lightning_db* db, const lightning_keyspace* keyspace, const void* key, size_t key_size,
+                                 const void* operand, size_t operand_size, const lightning_write_options* options) {
+  return guarded([&]() -> Status {
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(home, keyspace));
+    LIGHTNING_ASSIGN(const auto key_bytes, key_of(key, key_size));
+    LIGHTNING_ASSIGN(const auto operand_bytes, value_of(operand, operand_size));
+    LIGHTNING_ASSIGN(const auto known, write_options_of(options));
+    return home->database.merge(*in, key_bytes, operand_bytes, known);
   });
 }
 
@@ -104,17 +123,38 @@ lightning_error* lightning_batch_create(lightning_batch** batch) {
 
 lightning_error* lightning_batch_put(lightning_batch* batch, const lightning_keyspace* keyspace, const void* key,
                                      size_t key_size, const void* value, size_t value_size) {
+  return lightning_batch_put_expiring(batch, keyspace, key, key_size, value, value_size, 0, 0);
+}
+
+lightning_error* lightning_batch_put_expiring(lightning_batch* batch, const lightning_keyspace* keyspace,
+                                              const void* key, size_t key_size, const void* value, size_t value_size,
+                                              int64_t ttl_ms, int64_t expires_at_ms) {
   return guarded([&]() -> Status {
     LIGHTNING_TRY(required(batch, "the batch"));
     LIGHTNING_ASSIGN(const auto key_bytes, key_of(key, key_size));
-    LIGHTNING_ASSIGN(const auto value_bytes, value_of(value, value_size));
-    if (batch->batch.bytes() + value_bytes.size() > kBatchBytesMax)
-      return Error(ErrorCode::kBatchTooLarge, "with this value the batch would have more than 1 GiB");
+    LIGHTNING_ASSIGN(const auto value_bytes, value_for(*batch, value, value_size));
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_for(*batch, keyspace));
+    const Lifetime lifetime = lifetime_of(ttl_ms, expires_at_ms);
+    if (in == nullptr) {
+      batch->batch.put(key_bytes, value_bytes, lifetime);
+    } else {
+      batch->batch.put(*in, key_bytes, value_bytes, lifetime);
+    }
+    return {};
+  });
+}
+
+lightning_error* lightning_batch_merge(lightning_batch* batch, const lightning_keyspace* keyspace, const void* key,
+                                       size_t key_size, const void* operand, size_t operand_size) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(required(batch, "the batch"));
+    LIGHTNING_ASSIGN(const auto key_bytes, key_of(key, key_size));
+    LIGHTNING_ASSIGN(const auto operand_bytes, value_for(*batch, operand, operand_size));
     LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_for(*batch, keyspace));
     if (in == nullptr) {
-      batch->batch.put(key_bytes, value_bytes);
+      batch->batch.merge(key_bytes, operand_bytes);
     } else {
-      batch->batch.put(*in, key_bytes, value_bytes);
+      batch->batch.merge(*in, key_bytes, operand_bytes);
     }
     return {};
   });
@@ -173,6 +213,20 @@ lightning_error* lightning_get(lightning_db* db, const lightning_keyspace* keysp
     PinnedValue found;
     LIGHTNING_TRY(home->database.get(*in, key_bytes, found, known));
     if (found.found()) hand_over(found.value(), *value, *value_size);
+    return {};
+  });
+}
+
+lightning_error* lightning_expires_at(lightning_db* db, const lightning_keyspace* keyspace, const void* key,
+                                      size_t key_size, const lightning_read_options* options, int64_t* expires_at_ms) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(cleared(expires_at_ms, "expires_at_ms"));
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(home, keyspace));
+    LIGHTNING_ASSIGN(const auto key_bytes, key_of(key, key_size));
+    LIGHTNING_ASSIGN(const auto known, read_options_of(home, options));
+    LIGHTNING_ASSIGN(const TimeToLive lives, home->database.ttl(*in, key_bytes, known));
+    *expires_at_ms = moment_of(lives.found, lives.expires_at);
     return {};
   });
 }
@@ -281,6 +335,11 @@ lightning_bytes lightning_iterator_value(const lightning_iterator* iterator) {
   if (!lightning_iterator_valid(iterator)) return {};
   const std::string_view value = iterator->iterator.value();
   return {value.data() != nullptr ? value.data() : "", value.size()};
+}
+
+int64_t lightning_iterator_expires_at(const lightning_iterator* iterator) {
+  if (!lightning_iterator_valid(iterator)) return 0;
+  return moment_of(true, iterator->iterator.expires_at());
 }
 
 lightning_error* lightning_iterator_status(const lightning_iterator* iterator) {

@@ -153,10 +153,11 @@ lightning_error* lightning_keyspace_read_options(const lightning_keyspace* keysp
     LIGHTNING_TRY(required(options, "options"));
     const KeyspaceOptions& held = keyspace->keyspace.options();
     return fill(*options, options->struct_size,
-                {.struct_size = sizeof(lightning_keyspace_options),
+                {.struct_size = std::min(options->struct_size, sizeof(lightning_keyspace_options)),
                  .merge_operator = held.merge_operator.c_str(),
                  .default_ttl_ms = held.default_ttl.count(),
-                 .counted = held.counted});
+                 .counted = held.counted},
+                sizeof(lightning_keyspace_options));
   });
 }
 

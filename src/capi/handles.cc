@@ -51,9 +51,22 @@ Result<const Keyspace*> keyspace_of(const std::shared_ptr<OpenDatabase>& home, c
 
 Result<WriteOptions> write_options_of(const lightning_write_options* options) {
   static constexpr lightning_write_options kDefaults = LIGHTNING_WRITE_OPTIONS_INIT;
-  LIGHTNING_ASSIGN(const auto known, options_of(options, kDefaults, sizeof(kDefaults)));
+  LIGHTNING_ASSIGN(const auto known, options_of(options, kDefaults, offsetof(lightning_write_options, ttl_ms)));
   LIGHTNING_ASSIGN(const auto durability, choice_of(known.durability, Durability::kSync, "durability"));
-  return WriteOptions{.durability = durability};
+  const Lifetime lifetime = lifetime_of(known.ttl_ms, known.expires_at_ms);
+  return WriteOptions{.durability = durability, .ttl = lifetime.ttl, .expires_at = lifetime.expires_at};
+}
+
+Lifetime lifetime_of(int64_t ttl_ms, int64_t expires_at_ms) {
+  static_assert(LIGHTNING_NEVER_EXPIRES == kNeverExpires.count());
+  Lifetime lifetime;
+  if (ttl_ms != 0) lifetime.ttl = std::chrono::milliseconds(ttl_ms);
+  if (expires_at_ms != 0) lifetime.expires_at = std::chrono::milliseconds(expires_at_ms);
+  return lifetime;
+}
+
+int64_t moment_of(bool found, const std::optional<std::chrono::milliseconds>& expires_at) {
+  return found ? expires_at.value_or(kNeverExpires).count() : 0;
 }
 
 Result<IterateOptions> iterate_options_of(const std::shared_ptr<OpenDatabase>& home,

@@ -128,12 +128,12 @@ Result<Options> options_of(const Options* given, const Options& defaults, std::s
 
 // The other way: as much of `from` as the caller's version of the struct holds.
 template <class Struct>
-Status fill(Struct& to, std::size_t size, const std::type_identity_t<Struct>& from) {
-  if (size < sizeof(Struct) || size > kStructSizeMax)
+Status fill(Struct& to, std::size_t size, const std::type_identity_t<Struct>& from, std::size_t first_size) {
+  if (size < first_size || size > kStructSizeMax)
     return invalid("no version of the struct has the size " + std::to_string(size));
   char* const bytes = reinterpret_cast<char*>(&to);
   std::memset(bytes, 0, size);
-  std::memcpy(bytes, &from, sizeof(Struct));
+  std::memcpy(bytes, &from, std::min(size, sizeof(Struct)));
   return {};
 }
 
@@ -145,6 +145,9 @@ Result<Enum> choice_of(std::int32_t value, Enum largest, const char* what) {
 }
 
 Result<WriteOptions> write_options_of(const lightning_write_options* options);
+Lifetime lifetime_of(int64_t ttl_ms, int64_t expires_at_ms);
+// 0: there is no such record.
+int64_t moment_of(bool found, const std::optional<std::chrono::milliseconds>& expires_at);
 Result<IterateOptions> iterate_options_of(const std::shared_ptr<OpenDatabase>& home,
                                           const lightning_iterate_options* options);
 Result<KeyRange> range_of(const lightning_bytes* start, const lightning_bytes* end);

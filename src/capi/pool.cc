@@ -70,7 +70,8 @@ lightning_error* lightning_pool_read_statistics(const lightning_pool* pool, ligh
                  .timeouts = now.timeouts,
                  .refused = now.refused,
                  .waited_us = now.waited_us,
-                 .waited_us_most = now.waited_us_most});
+                 .waited_us_most = now.waited_us_most},
+                sizeof(lightning_pool_statistics));
   });
 }
 

@@ -12,6 +12,12 @@ struct Counter {
   uint64_t (*of)(const Statistics&);
 };
 
+uint64_t sum_of(const Statistics& statistics, std::uint64_t KeyspaceStatistics::* field) {
+  uint64_t sum = 0;
+  for (const KeyspaceStatistics& keyspace : statistics.keyspaces) sum += keyspace.*field;
+  return sum;
+}
+
 #define COUNTER(field, from)                                                                     \
   Counter {                                                                                      \
     #field, &lightning_statistics::field, [](const Statistics& s) -> uint64_t { return s.from; } \
@@ -47,6 +53,11 @@ constexpr Counter kCounters[] = {
     COUNTER(memory_bytes_limit, memory.budget),
     COUNTER(damaged_tables, damaged_tables.size()),
     COUNTER(loss_window_bytes, loss_window.bytes),
+    COUNTER(merges, merges),
+    {"expiring_bytes", &lightning_statistics::expiring_bytes,
+     [](const Statistics& s) { return sum_of(s, &KeyspaceStatistics::expiring_bytes); }},
+    {"expired_bytes", &lightning_statistics::expired_bytes,
+     [](const Statistics& s) { return sum_of(s, &KeyspaceStatistics::expired_bytes); }},
 };
 #undef COUNTER
 static_assert(std::size(kCounters) * sizeof(uint64_t) == sizeof(lightning_statistics), "each field has its counter");
@@ -60,7 +71,7 @@ lightning_error* lightning_read_statistics(lightning_db* db, lightning_statistic
     const Statistics now = home->database.stats();
     lightning_statistics filled;
     for (const Counter& counter : kCounters) filled.*counter.field = counter.of(now);
-    return fill(*statistics, size, filled);
+    return fill(*statistics, size, filled, offsetof(lightning_statistics, merges));
   });
 }
 

@@ -65,12 +65,31 @@ lightning_error* lightning_begin(lightning_db* db, const lightning_transaction_o
 
 lightning_error* lightning_transaction_put(lightning_transaction* transaction, const lightning_keyspace* keyspace,
                                            const void* key, size_t key_size, const void* value, size_t value_size) {
+  return lightning_transaction_put_expiring(transaction, keyspace, key, key_size, value, value_size, 0, 0);
+}
+
+lightning_error* lightning_transaction_put_expiring(lightning_transaction* transaction,
+                                                    const lightning_keyspace* keyspace, const void* key,
+                                                    size_t key_size, const void* value, size_t value_size,
+                                                    int64_t ttl_ms, int64_t expires_at_ms) {
   return guarded([&]() -> Status {
     LIGHTNING_TRY(required(transaction, "the transaction"));
     LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(transaction->live.home(), keyspace));
     LIGHTNING_ASSIGN(const auto key_bytes, key_of(key, key_size));
     LIGHTNING_ASSIGN(const auto value_bytes, value_of(value, value_size));
-    return transaction->transaction.put(*in, key_bytes, value_bytes);
+    return transaction->transaction.put(*in, key_bytes, value_bytes, lifetime_of(ttl_ms, expires_at_ms));
+  });
+}
+
+lightning_error* lightning_transaction_merge(lightning_transaction* transaction, const lightning_keyspace* keyspace,
+                                             const void* key, size_t key_size, const void* operand,
+                                             size_t operand_size) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(required(transaction, "the transaction"));
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(transaction->live.home(), keyspace));
+    LIGHTNING_ASSIGN(const auto key_bytes, key_of(key, key_size));
+    LIGHTNING_ASSIGN(const auto operand_bytes, value_of(operand, operand_size));
+    return transaction->transaction.merge(*in, key_bytes, operand_bytes);
   });
 }
 

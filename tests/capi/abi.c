@@ -101,7 +101,10 @@ HOLDS(sizeof(lightning_keyspace_options) >= 32);
 
 AT(lightning_write_options, struct_size, 0);
 AT(lightning_write_options, durability, 8);
-HOLDS(sizeof(lightning_write_options) >= 16);
+AT(lightning_write_options, ttl_ms, 16);
+AT(lightning_write_options, expires_at_ms, 24);
+HOLDS(sizeof(lightning_write_options) >= 32);
+HOLDS(LIGHTNING_NEVER_EXPIRES == INT64_MAX);
 
 AT(lightning_read_options, struct_size, 0);
 AT(lightning_read_options, snapshot, 8);
@@ -166,7 +169,10 @@ AT(lightning_statistics, bytes_on_disk, 208);
 AT(lightning_statistics, memory_bytes_limit, 216);
 AT(lightning_statistics, damaged_tables, 224);
 AT(lightning_statistics, loss_window_bytes, 232);
-HOLDS(sizeof(lightning_statistics) >= 240);
+AT(lightning_statistics, merges, 240);
+AT(lightning_statistics, expiring_bytes, 248);
+AT(lightning_statistics, expired_bytes, 256);
+HOLDS(sizeof(lightning_statistics) >= 264);
 
 AT(lightning_pool_options, struct_size, 0);
 AT(lightning_pool_options, sessions, 8);

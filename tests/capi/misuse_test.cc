@@ -177,6 +177,19 @@ struct LaterWriteOptions {
   std::uint64_t later = 0;
 };
 
+TEST_F(CApi, ServesProgramsOfTheFirstVersionOfItsStructs) {
+  lightning_write_options options = LIGHTNING_WRITE_OPTIONS_INIT;
+  options.struct_size = offsetof(lightning_write_options, ttl_ms);
+  options.ttl_ms = -1;  // beyond what such a program knows
+  OK(lightning_put(db_, nullptr, "k", 1, "v", 1, &options));
+  EXPECT_EQ(get("k"), "v");
+  lightning_statistics statistics = {};
+  statistics.merges = 77;
+  OK(lightning_read_statistics(db_, &statistics, offsetof(lightning_statistics, merges)));
+  EXPECT_EQ(statistics.puts, 1u);
+  EXPECT_EQ(statistics.merges, 77u);
+}
+
 TEST_F(CApi, TakesOptionsOfALaterVersionIfTheirNewFieldsAskForNothing) {
   LaterWriteOptions options{LIGHTNING_WRITE_OPTIONS_INIT};
   options.known.struct_size = sizeof(options);

@@ -45,14 +45,98 @@ TEST_F(CApi, WritesABatchAcrossKeyspacesAsOne) {
   lightning_keyspace_free(other);
 }
 
+std::string number(std::int64_t value) { return {reinterpret_cast<const char*>(&value), sizeof(value)}; }
+
+TEST_F(CApi, MergesAloneInBatchesAndInTransactions) {
+  lightning_keyspace_options options = LIGHTNING_KEYSPACE_OPTIONS_INIT;
+  options.merge_operator = "add";
+  lightning_keyspace* hits = nullptr;
+  OK(lightning_create_keyspace(db_, "hits", 4, &options, &hits));
+  const std::string five = number(5);
+  OK(lightning_merge(db_, hits, "k", 1, five.data(), five.size(), nullptr));
+  lightning_batch* batch = nullptr;
+  OK(lightning_batch_create(&batch));
+  OK(lightning_batch_merge(batch, hits, "k", 1, five.data(), five.size()));
+  OK(lightning_batch_merge(batch, hits, "k", 1, five.data(), five.size()));
+  OK(lightning_write(db_, batch, nullptr, nullptr));
+  lightning_batch_free(batch);
+  lightning_transaction* transaction = nullptr;
+  OK(lightning_begin(db_, nullptr, &transaction));
+  OK(lightning_transaction_merge(transaction, hits, "k", 1, five.data(), five.size()));
+  OK(lightning_transaction_commit(transaction, nullptr));
+  lightning_transaction_free(transaction);
+  EXPECT_EQ(get("k", hits), number(20));
+  FAILS(INVALID_ARGUMENT, lightning_merge(db_, hits, "k", 1, "five", 4, nullptr));
+  FAILS(INVALID_ARGUMENT, lightning_merge(db_, nullptr, "k", 1, five.data(), five.size(), nullptr));
+  EXPECT_EQ(get("k", hits), number(20));
+  lightning_statistics statistics;
+  OK(lightning_read_statistics(db_, &statistics, sizeof(statistics)));
+  EXPECT_EQ(statistics.merges, 4u);
+  lightning_keyspace_free(hits);
+}
+
+TEST_F(CApi, GivesRecordsALifetime) {
+  constexpr std::int64_t kFar = 253'402'300'799'999;
+  lightning_write_options options = LIGHTNING_WRITE_OPTIONS_INIT;
+  options.expires_at_ms = kFar;
+  OK(lightning_put(db_, nullptr, "far", 3, "1", 1, &options));
+  options.expires_at_ms = 1000;
+  OK(lightning_put(db_, nullptr, "gone", 4, "1", 1, &options));
+  options.ttl_ms = 1000;
+  FAILS(INVALID_ARGUMENT, lightning_put(db_, nullptr, "k", 1, "1", 1, &options));
+  options.expires_at_ms = 0;
+  FAILS(INVALID_ARGUMENT, lightning_erase(db_, nullptr, "far", 3, &options));
+  options.ttl_ms = -1;
+  FAILS(INVALID_ARGUMENT, lightning_put(db_, nullptr, "k", 1, "1", 1, &options));
+  lightning_batch* batch = nullptr;
+  OK(lightning_batch_create(&batch));
+  OK(lightning_batch_put_expiring(batch, nullptr, "batch", 5, "1", 1, 0, kFar));
+  OK(lightning_batch_put(batch, nullptr, "ever", 4, "1", 1));
+  OK(lightning_write(db_, batch, nullptr, nullptr));
+  lightning_batch_free(batch);
+  lightning_transaction* transaction = nullptr;
+  OK(lightning_begin(db_, nullptr, &transaction));
+  OK(lightning_transaction_put_expiring(transaction, nullptr, "hour", 4, "1", 1, 3'600'000, 0));
+  OK(lightning_transaction_commit(transaction, nullptr));
+  lightning_transaction_free(transaction);
+
+  const auto expires_at = [&](std::string_view key) {
+    std::int64_t moment = -1;
+    EXPECT_EQ(text_of(lightning_expires_at(db_, nullptr, key.data(), key.size(), nullptr, &moment)), "");
+    return moment;
+  };
+  EXPECT_EQ(expires_at("far"), kFar);
+  EXPECT_EQ(expires_at("batch"), kFar);
+  EXPECT_EQ(expires_at("ever"), LIGHTNING_NEVER_EXPIRES);
+  EXPECT_EQ(expires_at("gone"), 0);
+  EXPECT_GT(expires_at("hour"), 3'600'000);
+  EXPECT_LT(expires_at("hour"), kFar);
+  EXPECT_EQ(get("far"), "1");
+  EXPECT_EQ(get("gone"), "-");
+  lightning_iterator* iterator = nullptr;
+  OK(lightning_iterate(db_, nullptr, nullptr, &iterator));
+  EXPECT_EQ(lightning_iterator_expires_at(iterator), 0);
+  lightning_iterator_seek(iterator, "ever", 4);
+  EXPECT_EQ(lightning_iterator_expires_at(iterator), LIGHTNING_NEVER_EXPIRES);
+  lightning_iterator_next(iterator);
+  EXPECT_EQ(lightning_iterator_expires_at(iterator), kFar);
+  lightning_iterator_free(iterator);
+
+  OK(lightning_flush(db_));
+  lightning_statistics statistics;
+  OK(lightning_read_statistics(db_, &statistics, sizeof(statistics)));
+  EXPECT_GT(statistics.expiring_bytes, 0u);
+}
+
 TEST_F(CApi, ListsAndDropsKeyspacesAndTellsTheirOptions) {
   lightning_keyspace_options options = LIGHTNING_KEYSPACE_OPTIONS_INIT;
+  options.merge_operator = "add";
   options.counted = true;
   lightning_keyspace* hits = nullptr;
   OK(lightning_create_keyspace(db_, "hits", 4, &options, &hits));
   lightning_keyspace_options read = LIGHTNING_KEYSPACE_OPTIONS_INIT;
   OK(lightning_keyspace_read_options(hits, &read));
-  EXPECT_STREQ(read.merge_operator, "");
+  EXPECT_STREQ(read.merge_operator, "add");
   EXPECT_TRUE(read.counted);
   EXPECT_EQ(string_of(lightning_keyspace_name(hits)), "hits");
   EXPECT_EQ(string_of(lightning_keyspace_name(nullptr)), "default");
