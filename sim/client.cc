@@ -32,10 +32,27 @@ std::string describe(const Keyspace& keyspace, std::string_view key) {
 
 std::string describe_changes(const std::vector<Change>& changes) {
   std::string text;
-  for (const Change& change : changes)
-    text += (text.empty() ? "" : " ") + std::to_string(change.keyspace) + "/" + change.key +
-            (change.value ? "=" + change.value->substr(0, 9) + "#" + std::to_string(change.value->size()) : " erased");
+  for (const Change& change : changes) {
+    text += (text.empty() ? "" : " ") + std::to_string(change.keyspace) + "/" + change.key;
+    if (change.value)
+      text += (change.merges ? "+=" : "=") + change.value->substr(0, 9) + "#" + std::to_string(change.value->size());
+    text += !change.value ? " erased" : change.lives == Lives::kNoMore ? " expired" : "";
+  }
   return text;
+}
+
+bool merges(const Keyspace& keyspace) { return !keyspace.options().merge_operator.empty(); }
+
+Lifetime lifetime_of(Lives lives) {
+  switch (lives) {
+    case Lives::kForEver:
+      return {};
+    case Lives::kLong:
+      return {.ttl = std::chrono::hours(1000)};
+    case Lives::kNoMore:
+      return {.expires_at = std::chrono::milliseconds(1)};
+  }
+  return {};
 }
 
 }  // namespace
@@ -140,6 +157,11 @@ std::string Client::value() {
   return value(dice_.below(150));
 }
 
+Lives Client::lives() {
+  if (!dice_.one_in(5)) return Lives::kForEver;
+  return dice_.one_in(2) ? Lives::kLong : Lives::kNoMore;
+}
+
 Durability Client::durability() {
   if (options_.only_sync) return dice_.one_in(2) ? Durability::kSync : Durability::kDefault;
   switch (dice_.below(6)) {
@@ -194,10 +216,21 @@ bool Client::asks_sync(Durability durability) const {
          (durability == Durability::kDefault && options_.sync_mode == WalSyncMode::kSync);
 }
 
-bool Client::put(const Keyspace& keyspace, const std::string& key, const std::string& value, Durability durability) {
-  const std::vector<Change> changes{{keyspace.id(), key, value}};
+bool Client::put(const Keyspace& keyspace, const std::string& key, const std::string& value, Durability durability,
+                 Lives lives) {
+  const std::vector<Change> changes{{keyspace.id(), key, value, lives}};
   const Truth::Write write = scene_.truth.begin(id_, changes, visible(), asks_sync(durability));
-  const Status status = db_.put(keyspace, key, value, {.durability = durability});
+  const Lifetime lifetime = lifetime_of(lives);
+  const Status status =
+      db_.put(keyspace, key, value, {.durability = durability, .ttl = lifetime.ttl, .expires_at = lifetime.expires_at});
+  return answered(write, status ? nullptr : &status.error(), {}, durability, changes);
+}
+
+bool Client::merge(const Keyspace& keyspace, const std::string& key, const std::string& operand,
+                   Durability durability) {
+  const std::vector<Change> changes{{keyspace.id(), key, operand, Lives::kForEver, true}};
+  const Truth::Write write = scene_.truth.begin(id_, changes, visible(), asks_sync(durability));
+  const Status status = db_.merge(keyspace, key, operand, {.durability = durability});
   return answered(write, status ? nullptr : &status.error(), {}, durability, changes);
 }
 
@@ -212,8 +245,10 @@ bool Client::write(const std::vector<std::pair<Keyspace, Change>>& batch_changes
   WriteBatch batch;
   std::vector<Change> changes;
   for (const auto& [keyspace, change] : batch_changes) {
-    if (change.value) {
-      batch.put(keyspace, change.key, *change.value);
+    if (change.merges) {
+      batch.merge(keyspace, change.key, *change.value);
+    } else if (change.value) {
+      batch.put(keyspace, change.key, *change.value, lifetime_of(change.lives));
     } else {
       batch.erase(keyspace, change.key);
     }
@@ -233,7 +268,13 @@ void Client::random_batch() {
     const bool shared = id_ != 0 && dice_.one_in(2);
     const Keyspace& where = shared ? keyspaces_[dice_.below(std::min<std::size_t>(2, keyspaces_.size()))] : keyspace();
     Change change{where.id(), shared ? "s:" + key_number(dice_.below(kKeys)) : key(), std::nullopt};
-    if (!dice_.one_in(4)) change.value = large ? value(dice_.below(options_.large_bytes / 20)) : value();
+    change.merges = merges(where) && dice_.one_in(3);
+    if (change.merges) {
+      change.value = value(12);
+    } else if (!dice_.one_in(4)) {
+      change.value = large ? value(dice_.below(options_.large_bytes / 20)) : value();
+      change.lives = lives();
+    }
     changes.emplace_back(where, std::move(change));
   }
   write(changes, durability());
@@ -418,7 +459,7 @@ void Client::hold_or_release() {
 
 bool Client::make_keyspace(const std::string& name) {
   scene_.truth.creating(name);
-  auto made = db_.create_keyspace(name);
+  auto made = db_.create_keyspace(name, kMerging);
   if (!made) return fine(made.error(), "create_keyspace");
   scene_.truth.created(name, made->id());
   keyspaces_.push_back(*made);
@@ -478,6 +519,9 @@ void Client::check_refusals() {
   expect(db_.put(where, "", "x"), ErrorCode::kKeyEmpty, "put with an empty key");
   expect(db_.erase(where, ""), ErrorCode::kKeyEmpty, "erase of an empty key");
   expect(db_.put(where, std::string(kKeyBytesMax + 1, 'k'), "x"), ErrorCode::kKeyTooLarge, "put with a long key");
+  expect(db_.merge(db_.default_keyspace(), key(), "x"), ErrorCode::kInvalidArgument, "merge without an operator");
+  expect(db_.put(where, key(), "must not appear", {.ttl = std::chrono::milliseconds(-1)}), ErrorCode::kInvalidArgument,
+         "put with a negative ttl");
   WriteBatch batch;
   batch.put(where, key(), "must not appear").put(where, "", "x");
   const auto written = db_.write(batch);
@@ -502,7 +546,12 @@ void Client::step() {
   ++scene_.calls;
   const std::uint64_t what = dice_.below(100);
   if (what < 26) {
-    put(keyspace(), key(), value(), durability());
+    const Keyspace& where = keyspace();
+    if (merges(where) && dice_.one_in(2)) {
+      merge(where, key(), value(12), durability());
+    } else {
+      put(where, key(), value(), durability(), lives());
+    }
   } else if (what < 35) {
     erase(keyspace(), key(), durability());
   } else if (what < 50) {

@@ -55,6 +55,9 @@ struct ProgramOptions {
   bool only_sync = false;                      // no write asks for less than the database's mode
 };
 
+// Of the keyspaces that clients make: with merges, whose result shows order, loss and repetition.
+inline const KeyspaceOptions kMerging{.merge_operator = "append"};
+
 // The content of one keyspace through an iterator, read forward, and compared with a read backward.
 Result<Content> scan(const Database& db, const Keyspace& keyspace, IterateOptions options = {});
 
@@ -67,7 +70,10 @@ class Client {
   void step();
 
   // Single calls, noted and compared.
-  bool put(const Keyspace& keyspace, const std::string& key, const std::string& value, Durability durability);
+  bool put(const Keyspace& keyspace, const std::string& key, const std::string& value, Durability durability,
+           Lives lives = Lives::kForEver);
+  // Of a keyspace that make_keyspace() made.
+  bool merge(const Keyspace& keyspace, const std::string& key, const std::string& operand, Durability durability);
   bool erase(const Keyspace& keyspace, const std::string& key, Durability durability);
   bool write(const std::vector<std::pair<Keyspace, Change>>& changes, Durability durability);
   bool sync();
@@ -95,6 +101,7 @@ class Client {
   bool asks_sync(Durability durability) const;
   std::string key();
   std::string value();
+  Lives lives();
   Durability durability();
   const Keyspace& keyspace();
   View view(const Keyspace& keyspace);

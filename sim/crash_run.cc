@@ -25,7 +25,7 @@ void run_clients(Run& run, Database& db, std::uint64_t count, std::uint64_t step
   }
   if (auto common = db.keyspace("common"); !common) {
     scene.truth.creating("common");
-    auto made = db.create_keyspace("common");
+    auto made = db.create_keyspace("common", kMerging);
     if (!made) return run.fail(made.error().to_string());
     scene.truth.created("common", made->id());
   }
@@ -251,7 +251,11 @@ void run_everything(Database& db, Client& client) {
   put_some(where, 2, 30 << 10);
   put_some(where, 1, 100 << 10);
   client.make_keyspace("more");
-  if (const auto more = db.keyspace("more")) put_some(*more, 2, 20);
+  if (const auto more = db.keyspace("more")) {
+    put_some(*more, 2, 20);
+    for (int i = 0; i < 2 && !client.stopped(); ++i) client.merge(*more, "k0", client.value(9), Durability::kDefault);
+    if (!client.stopped()) client.put(*more, "k1", "", Durability::kDefault, Lives::kNoMore);
+  }
   client.flush();
   if (!client.stopped()) client.erase(where, "k1", Durability::kSync);
   (void)db.compact_range();

@@ -78,6 +78,25 @@ const std::vector<Scenario>& scenarios() {
          (void)db.compact_range();
          put_some(db, client, "a", 1);
        }},
+      {"compaction of merges and of what has expired",
+       [](Database& db, Client& client) {
+         client.make_keyspace("merging");
+         if (const auto in = db.keyspace("merging")) {
+           for (const char* key : {"a", "b", "c"}) client.put(*in, key, client.value(20), kAsk);
+           client.flush();
+           for (const char* key : {"a", "a", "n"}) client.merge(*in, key, client.value(9), kAsk);
+           client.put(*in, "b", client.value(20), kAsk, Lives::kNoMore);
+         }
+         client.flush();
+       },
+       [](Database& db, Client& client) {
+         const auto in = db.keyspace("merging");
+         if (!in) return;
+         client.merge(*in, "b", client.value(9), kAsk);
+         client.put(*in, "c", client.value(20), kAsk, Lives::kLong);
+         (void)db.compact_range(*in);
+         client.merge(*in, "n", client.value(9), kAsk);
+       }},
       {"create and drop a keyspace", [](Database& db, Client& client) { put_some(db, client, "a", 3); },
        [](Database& db, Client& client) {
          client.make_keyspace("new");

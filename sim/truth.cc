@@ -45,7 +45,9 @@ const Content& content_of(const State& state, std::uint32_t keyspace) {
 }  // namespace
 
 void apply(State& state, const Change& change) {
-  if (change.value) {
+  if (change.merges) {
+    state[change.keyspace][change.key] += *change.value;
+  } else if (change.value && change.lives != Lives::kNoMore) {
     state[change.keyspace].insert_or_assign(change.key, *change.value);
   } else {
     state[change.keyspace].erase(change.key);

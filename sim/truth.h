@@ -23,10 +23,14 @@ namespace lightning::sim {
 using Content = std::map<std::string, std::string>;
 using State = std::map<std::uint32_t, Content>;  // by keyspace id
 
+enum class Lives : std::uint8_t { kForEver, kLong, kNoMore };  // kNoMore: its moment had passed when it was put
+
 struct Change {
   std::uint32_t keyspace = 0;
   std::string key;
   std::optional<std::string> value;  // none: erase
+  Lives lives = Lives::kForEver;     // what is put
+  bool merges = false;               // the value is appended to what is there
 };
 
 void apply(State& state, const Change& change);

@@ -13,6 +13,8 @@ enum class PlantedBug : std::uint8_t {
   kPublishBeforeSync,       // readers see a Sync write before its sync
   kReleaseLogTooEarly,      // the log lets go of what is only in memory
   kDropAllTombstones,       // every merge drops tombstones, whatever lies below
+  kFoldAcrossSnapshots,     // merges combine operands though a snapshot stands between them
+  kRevealBelowExpired,      // compaction drops what has expired, and no tombstone hides what is older
   kIgnoreLogChecksums,      // replay believes every payload
   kFlushAheadOfLog,         // tables become durable before the log that they came from
   kRemoveManifestTooEarly,  // the old manifest goes before the superblock names the new one

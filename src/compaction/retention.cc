@@ -38,6 +38,7 @@ Status Retention::take_base(const format::Entry& entry, EntrySink& sink) {
   if (!erased) return sink.add(entry);
   // In the oldest stripe a tombstone protects nothing that is left: everything older of this key is dropped with it.
   if (bottommost_ && stripe_ == 0) return {};
+  if (expired && base::planted(base::PlantedBug::kRevealBelowExpired)) return {};
   return sink.add({entry.key, entry.sequence, EntryType::kErase, {}});
 }
 

@@ -49,6 +49,12 @@ TEST(TheSimulationFindsBugsOfTheEngine, ReleasingLogThatIsInNoTable) {
 TEST(TheSimulationFindsBugsOfTheEngine, DroppingTombstonesThatHideSomething) {
   EXPECT_TRUE(finds({}, base::PlantedBug::kDropAllTombstones));
 }
+TEST(TheSimulationFindsBugsOfTheEngine, FoldingOperandsThatASnapshotDividesInTwo) {
+  EXPECT_TRUE(finds({}, base::PlantedBug::kFoldAcrossSnapshots));
+}
+TEST(TheSimulationFindsBugsOfTheEngine, RevealingWhatAnExpiredRecordReplaced) {
+  EXPECT_TRUE(finds({}, base::PlantedBug::kRevealBelowExpired));
+}
 TEST(TheSimulationFindsBugsOfTheEngine, ReplayingRecordsUnchecked) {
   EXPECT_TRUE(finds({}, base::PlantedBug::kIgnoreLogChecksums));
 }
