@@ -164,8 +164,9 @@ class Database {
   // Opens the database in directory `path`, creating it (config.create_if_missing) and its parents.
   // Recovers what a crash left: after an error nothing of the old state was changed.
   // Errors: kConfigInvalid, kLockHeld (names the process), kDatabaseNotFound, kDatabaseExists, kNotADatabase,
-  //         kFormatUnsupported, kManifestCorrupt, kTableMissing, kTableCorrupt, kWalMissing, kWalCorrupt, kIo,
-  //         kPermissionDenied.
+  //         kFormatUnsupported, kManifestCorrupt, kTableMissing, kWalMissing, kWalCorrupt, kIo, kPermissionDenied.
+  // A damaged table is none of them: reads of its key range answer kTableCorrupt, the rest goes on
+  // (Statistics::damaged_tables).
   static Result<Database> open(const std::string& path, const LightningDbConfig& config = {},
                                const OpenOptions& options = {});
   // Opens a consistent view beside a possible writer in another process: takes no lock, writes nothing, sees what

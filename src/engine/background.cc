@@ -376,8 +376,11 @@ Result<compaction::OutputOptions::Target> Engine::create_table_file() {
 }
 
 Result<manifest::TablePtr> Engine::open_table(const sstable::TableMeta& meta, bool just_written) {
-  LIGHTNING_ASSIGN(auto table, sstable::Table::open(env_, paths_.table(meta.number), superblock_.store_id, meta,
-                                                    *cache_, budget_, &table_files_));
+  const std::string path = paths_.table(meta.number);
+  auto opened = sstable::Table::open(env_, path, superblock_.store_id, meta, *cache_, budget_, &table_files_);
+  if (!opened && opened.error().code() == ErrorCode::kTableCorrupt && !just_written)
+    opened = sstable::Table::unreadable(path, meta, opened.error(), *cache_, budget_);
+  LIGHTNING_ASSIGN(auto table, std::move(opened));
   if (just_written && config_.integrity_validation_level == IntegrityLevel::kParanoid) {
     std::optional<Error> finding;
     table->check(
@@ -389,8 +392,10 @@ Result<manifest::TablePtr> Engine::open_table(const sstable::TableMeta& meta, bo
     if (finding) return std::move(*finding).while_doing("reading back a table just written");
   }
   if (!table->properties().expiring.empty()) has_expiring_tables_.store(true, std::memory_order_relaxed);
-  return std::make_shared<manifest::TableHandle>(std::move(table),
-                                                 [this](format::FileNumber number) { note_obsolete(number); });
+  auto handle = std::make_shared<manifest::TableHandle>(std::move(table),
+                                                        [this](format::FileNumber number) { note_obsolete(number); });
+  if (const auto& damage = handle->table->damage()) handle->mark_damaged(*damage);
+  return handle;
 }
 
 // Best effort: whatever stays is set aside at the next open.

@@ -277,6 +277,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
                    std::vector<Output>& outputs);
   compaction::Retention::Rules retention_rules(const Tree& tree) const;
   Status move_table(Tree& tree, const compaction::Plan& plan);
+  // A table that was there before and turns out to be damaged becomes one whose every read fails, marked as damaged.
   Result<manifest::TablePtr> open_table(const sstable::TableMeta& meta, bool just_written);
   Status install(Tree& tree, manifest::VersionEdit edit, const manifest::Version::Change& change,
                  Sequence flushed_through);

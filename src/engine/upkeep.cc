@@ -180,7 +180,9 @@ Result<CheckReport> Engine::check(const CheckOptions& options) {
                    .at_file(table->table->path())});
           continue;
         }
-        if (options.full) {
+        if (!options.full) {
+          if (const auto& damage = table->table->damage()) report.findings.push_back({*damage});
+        } else {
           const std::size_t before = report.findings.size();
           table->table->check(
               [&](const Error& error) {

@@ -126,6 +126,16 @@ Result<Index> Index::decode(std::string_view leaves, const std::vector<IndexLeaf
   return index;
 }
 
+Result<Index> Index::unknown(std::string_view last_key, std::uint64_t bytes) {
+  Index index;
+  index.separator_ends_ = {0, last_key.size()};
+  index.separators_ = last_key;
+  const auto size = static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes, ~std::uint32_t{0}));
+  index.places_.push_back({0, size, size, {}});
+  LIGHTNING_TRY(index.build_heads());
+  return index;
+}
+
 // Appends the leaf's blocks. separators_ holds whole separators until build_heads() takes the common prefix out.
 Status Index::decode_leaf(std::string_view bytes, std::uint32_t blocks, std::uint64_t& data_at) {
   std::uint32_t count = 0, first_block = 0;

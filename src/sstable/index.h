@@ -66,6 +66,10 @@ class Index {
   static Result<Index> decode(std::string_view leaves, const std::vector<IndexLeaf>& shape, std::uint64_t data_offset,
                               std::uint64_t data_bytes);
 
+  // One block of `bytes` at offset 0 that may hold every key up to `last_key`: what is known of a table whose own index
+  // can't be read. Errors: kOutOfMemory.
+  static Result<Index> unknown(std::string_view last_key, std::uint64_t bytes);
+
   std::uint32_t blocks() const { return static_cast<std::uint32_t>(places_.size()); }
   // The block for (key, sequence), or blocks() if it lies behind the last fence.
   std::uint32_t locate(std::string_view key, Sequence sequence) const;

@@ -34,6 +34,13 @@ Status check_identity(const TableFile& file, const format::Uid& store_id, const 
   return {};
 }
 
+// Of a file that can't be read: as if all of it were data.
+Footer unread_footer(const TableMeta& meta) {
+  Footer footer;
+  footer.data_bytes = meta.file_bytes;
+  return footer;
+}
+
 Status check_agreement(const TableMeta& said, const TableMeta& found) {
   if (said.smallest_key != found.smallest_key || said.largest_key != found.largest_key ||
       said.smallest_sequence != found.smallest_sequence || said.largest_sequence != found.largest_sequence ||
@@ -46,7 +53,8 @@ Status check_agreement(const TableMeta& said, const TableMeta& found) {
 
 Table::Impl::Impl(std::unique_ptr<TableFile> file, TableFile::Contents contents, const TableMeta& meta,
                   cache::BlockCache& cache, base::MemoryBudget& budget)
-    : file_(std::move(file)),
+    : path_(file->path()),
+      file_(std::move(file)),
       footer_(contents.footer),
       stored_properties_(std::move(contents.properties)),
       index_(std::move(contents.index)),
@@ -66,6 +74,24 @@ Table::Impl::Impl(std::unique_ptr<TableFile> file, TableFile::Contents contents,
   properties_.compression = stored_properties_.compression;
   properties_.expiring = stored_properties_.expiring;
   properties_.format_version = format::kFormatVersion;
+  charge();
+}
+
+Table::Impl::Impl(const std::string& path, Index index, const Error& damage, const TableMeta& meta,
+                  cache::BlockCache& cache, base::MemoryBudget& budget)
+    : path_(path),
+      damage_(Error(damage).in_key_range("[" + printable_key(meta.smallest_key) + ", " +
+                                         printable_key(meta.largest_key) + "]")),
+      footer_(unread_footer(meta)),
+      index_(std::move(index)),
+      meta_(meta),
+      cache_(cache),
+      budget_(budget),
+      slots_(std::make_unique<cache::BlockSlot[]>(index_.blocks())) {
+  charge();
+}
+
+void Table::Impl::charge() {
   charged_bytes_ = static_cast<std::int64_t>(sizeof *this + index_.memory_bytes() + filter_.bytes().size() +
                                              blocks() * sizeof(cache::BlockSlot));
   budget_.charge(base::MemoryOwner::kFiltersAndIndexes, charged_bytes_);
@@ -83,6 +109,8 @@ std::string Table::Impl::key_range(std::uint32_t block) const {
 }
 
 Result<cache::Block*> Table::Impl::read(std::uint32_t block) const {
+  if (damage_) [[unlikely]]
+    return *damage_;
   auto read = file_->read_block(index_.handle(block), cache_);
   if (!read) [[unlikely]]
     return std::move(read).error().in_key_range(key_range(block));
@@ -116,6 +144,12 @@ Result<std::shared_ptr<Table>> Table::open(env::Env& env, const std::string& pat
     return file->at(std::move(status).error(), contents.footer.properties.offset);
   return std::shared_ptr<Table>(
       new Table(std::make_unique<Impl>(std::move(file), std::move(contents), meta, cache, budget)));
+}
+
+Result<std::shared_ptr<Table>> Table::unreadable(const std::string& path, const TableMeta& meta, const Error& damage,
+                                                 cache::BlockCache& cache, base::MemoryBudget& budget) {
+  LIGHTNING_ASSIGN(Index index, Index::unknown(meta.largest_key, meta.file_bytes));
+  return std::shared_ptr<Table>(new Table(std::make_unique<Impl>(path, std::move(index), damage, meta, cache, budget)));
 }
 
 Result<TableDescription> describe_table(env::Env& env, const std::string& path) {
@@ -181,6 +215,7 @@ Result<bool> Table::find(std::string_view key, std::uint64_t key_hash, Sequence 
 void Table::load_many(std::span<const Pending> lookups, const TableReadOptions& options) const {
   const Impl& table = *impl_;
   if (!options.fill_cache) return;  // what is not kept can't be found afterwards
+  if (table.damage_) return;        // as find() will say
   std::vector<std::uint32_t> wanted;
   for (const Pending& lookup : lookups) {
     if (!table.filter_.may_contain(lookup.key_hash)) continue;
@@ -241,8 +276,9 @@ std::vector<std::string> Table::split_keys(std::size_t parts) const {
   return keys;
 }
 
+const std::optional<Error>& Table::damage() const { return impl_->damage_; }
 const TableMeta& Table::meta() const { return impl_->meta_; }
-const std::string& Table::path() const { return impl_->file_->path(); }
+const std::string& Table::path() const { return impl_->path_; }
 const Table::Properties& Table::properties() const { return impl_->properties_; }
 
 }  // namespace lightning::sstable

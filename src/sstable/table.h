@@ -92,6 +92,10 @@ class Table {
   static Result<std::shared_ptr<Table>> open(env::Env& env, const std::string& path, const format::Uid& store_id,
                                              const TableMeta& meta, cache::BlockCache& cache,
                                              base::MemoryBudget& budget, env::OpenFiles* pool = nullptr);
+  // A table that open() refused with `damage`: every read that it may hold an answer to gives that, with the key range
+  // of the table. Nothing is read from the file. Errors: kOutOfMemory.
+  static Result<std::shared_ptr<Table>> unreadable(const std::string& path, const TableMeta& meta, const Error& damage,
+                                                   cache::BlockCache& cache, base::MemoryBudget& budget);
   ~Table();
 
   // Two-step look-up, because nothing may wait for a disk inside an epoch guard.
@@ -130,6 +134,7 @@ class Table {
   bool check(const std::function<bool(const Error&)>& report,
              const std::function<bool(std::uint64_t)>& before_read) const;
 
+  const std::optional<Error>& damage() const;  // why it is unreadable, if it is
   const TableMeta& meta() const;
   const std::string& path() const;
   // For `lightning_db inspect sst`.

@@ -115,6 +115,7 @@ bool Checker::check_totals() {
 
 bool Table::check(const std::function<bool(const Error&)>& report,
                   const std::function<bool(std::uint64_t)>& before_read) const {
+  if (impl_->damage_) return report(impl_->read(0).error());
   return Checker(*impl_, report, before_read).run();
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/epoch.h"
@@ -13,6 +14,9 @@ namespace lightning::sstable {
 class Table::Impl {
  public:
   Impl(std::unique_ptr<TableFile> file, TableFile::Contents contents, const TableMeta& meta, cache::BlockCache& cache,
+       base::MemoryBudget& budget);
+  // Of a table that can't be read, because of `damage`.
+  Impl(const std::string& path, Index index, const Error& damage, const TableMeta& meta, cache::BlockCache& cache,
        base::MemoryBudget& budget);
   ~Impl();
 
@@ -28,7 +32,9 @@ class Table::Impl {
   std::string key_range(std::uint32_t block) const;
   std::uint64_t data_end() const { return footer_.data_offset + footer_.data_bytes; }
 
-  const std::unique_ptr<TableFile> file_;
+  const std::string path_;
+  const std::optional<Error> damage_;      // no block can be read
+  const std::unique_ptr<TableFile> file_;  // null if there is damage_
   const Footer footer_;
   const StoredProperties stored_properties_;
   const Index index_;
@@ -39,6 +45,9 @@ class Table::Impl {
   const std::unique_ptr<cache::BlockSlot[]> slots_;
   Properties properties_;
   std::int64_t charged_bytes_ = 0;
+
+ private:
+  void charge();
 };
 
 std::unique_ptr<format::EntryIterator> make_table_iterator(const Table::Impl& table, const TableReadOptions& options);

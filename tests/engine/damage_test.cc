@@ -93,6 +93,11 @@ class Damage : public testing::Test {
     const auto& first = stats.keyspaces.front().levels.front();
     return first.level == 0 ? first.tables : 0;
   }
+  template <typename T>
+  void expect_damaged(const Result<T>& result, const std::string& file) {
+    ASSERT_FALSE(result);
+    expect_damaged(Status(result.error()), file);
+  }
   void expect_damaged(const Status& status, const std::string& file) {
     ASSERT_FALSE(status);
     EXPECT_EQ(status.error().code(), ErrorCode::kTableCorrupt) << status.error().to_string();
@@ -252,6 +257,63 @@ TEST_F(Damage, TombstonesAboveItStay) {
     for (const auto& level : stats.keyspaces.front().levels) entries += level.entries;
     EXPECT_EQ(entries, 0u);
   });
+}
+
+// The store did not open: one rotten byte in a footer kept everything else from being read.
+TEST_F(Damage, OfFooterIndexOrFilterHaltsTheTableAloneWhenTheStoreOpens) {
+  fill();
+  std::uint64_t offset = 0;
+  const std::string file = file_with(500, 0, offset);
+  const std::uint64_t bytes = world_.files.info(file)->bytes;
+  int refused = 0;
+  // Trailer, footer, properties, index, filter: they lie behind the data, in some order and in some size.
+  for (const std::uint64_t from_end : {1, 9, 40, 100, 200, 300, 400, 700, 1000, 1500}) {
+    const std::uint64_t at = bytes - from_end;
+    ASSERT_TRUE(world_.files.flip_bit(file, at));
+    life([&] {
+      const Statistics stats = db().stats();
+      if (stats.damaged_tables.empty()) return;  // padding, or a data block
+      ++refused;
+      SCOPED_TRACE(stats.damaged_tables[0].error);
+      EXPECT_EQ(stats.damaged_tables[0].file, file);
+      const std::string smallest = stats.damaged_tables[0].smallest_key, largest = stats.damaged_tables[0].largest_key;
+      ASSERT_LE(smallest, key(500));
+      ASSERT_GE(largest, key(500));
+      for (int i = 0; i < kKeys; i += 7) {
+        const auto got = db().get(key(i));
+        if (smallest <= key(i) && key(i) <= largest) {
+          expect_damaged(got, file);
+        } else {
+          ASSERT_TRUE(got) << got.error().to_string();
+          EXPECT_EQ(**got, value(i, 0));
+        }
+      }
+      Iterator it = db().iterate({.upper_bound = smallest});
+      std::uint64_t seen = 0;
+      for (it.seek_to_first(); it.valid(); it.next()) ++seen;
+      ok(it.status());
+      it = db().iterate();
+      for (it.seek_to_last(); it.valid(); it.prev()) ++seen;
+      expect_damaged(it.status(), file);
+      EXPECT_GT(seen, 0u);
+      EXPECT_EQ(db().check()->findings.size(), 1u);
+      EXPECT_EQ(db().check({.full = false})->findings.size(), 1u);
+      // Writes go on, hide what can't be read, and sink as far as they may.
+      ok(db().put(key(500), "new"));
+      ok(db().flush());
+      expect_damaged(db().compact_range(), file);
+      EXPECT_EQ(**db().get(key(500)), "new");
+      EXPECT_EQ(db().stats().background_error, "");
+      ok(db().put(key(500), value(500, 0)));
+      ok(db().close());
+    });
+    ASSERT_TRUE(world_.files.flip_bit(file, at));  // restored
+    life([&] {
+      EXPECT_TRUE(db().stats().damaged_tables.empty());
+      expect_newest(0, -100);
+    });
+  }
+  EXPECT_GE(refused, 8);
 }
 
 TEST_F(Damage, AMissingTableHaltsItsRangeAlone) {
