@@ -11,7 +11,7 @@ function(lightning_precompiled_headers kind)
   target_precompile_headers(lightning_${kind}_headers PRIVATE ${arg_HEADERS})
 endfunction()
 function(lightning_use_precompiled target kind)
-  if(LIGHTNING_PRECOMPILED_HEADERS AND NOT LIGHTNING_WHOLE_LAYERS)
+  if(LIGHTNING_PRECOMPILED_HEADERS)
     # CMake compiles libraries with -fPIC and executables with -fPIE, and GCC takes headers only where both agree.
     set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
     target_compile_options(${target} PRIVATE -fPIC)
@@ -21,10 +21,13 @@ endfunction()
 set(lightning_std_headers <algorithm> <array> <atomic> <charconv> <chrono> <cstdint> <cstring> <deque> <expected> <functional>
     <map> <memory> <optional> <span> <string> <string_view> <utility> <vector>)
 
-# All sources of a target as one: its headers are read once. Names of the files' anonymous namespaces must differ then.
-function(lightning_whole target)
+# With whole layers all sources of a target are one: headers are read once. Names of the files' anonymous namespaces
+# must differ then.
+function(lightning_whole_or_precompiled target)
   if(LIGHTNING_WHOLE_LAYERS)
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
+  else()
+    lightning_use_precompiled(${target} std)
   endif()
 endfunction()
 
@@ -41,8 +44,7 @@ function(lightning_layer name)
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
   list(TRANSFORM arg_DEPS PREPEND lightning_)
   target_link_libraries(lightning_${name} PUBLIC ${arg_DEPS} PRIVATE lightning_flags ${arg_LIBS})
-  lightning_use_precompiled(lightning_${name} std)
-  lightning_whole(lightning_${name})
+  lightning_whole_or_precompiled(lightning_${name})
   set_property(GLOBAL APPEND PROPERTY lightning_layers lightning_${name})
 endfunction()
 
