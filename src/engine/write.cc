@@ -169,6 +169,9 @@ class Engine::BatchTarget {
       if (reserved) tree.active().withdraw(entries, bytes);
     }
   };
+  struct ById {  // addresses differ from run to run
+    bool operator()(const Tree* a, const Tree* b) const { return a->id < b->id; }
+  };
   Need& need_of(Tree* tree) { return tree == first_ ? one_ : others_[tree]; }
 
   const Engine& engine_;
@@ -176,7 +179,7 @@ class Engine::BatchTarget {
   const std::uint32_t operations_;
   Tree* first_ = nullptr;
   Need one_;
-  std::map<Tree*, Need> others_;
+  std::map<Tree*, Need, ById> others_;
   std::uint64_t user_bytes_ = 0, puts_ = 0, merges_ = 0;
 };
 
