@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "lightning/config.h"
+#include "lightning/index.h"
 #include "lightning/iterator.h"
 #include "lightning/keyspace_options.h"
 #include "lightning/open_options.h"
@@ -151,6 +152,8 @@ struct CheckOptions {
 
 struct CheckReport {
   std::vector<CheckFinding> findings;  // empty: nothing wrong
+  // Indexes that could not be compared with their records, and why: their extractor is not registered here.
+  std::vector<std::string> not_compared;
   std::uint64_t tables = 0, blocks = 0, entries = 0, bytes = 0;
 };
 
@@ -245,6 +248,22 @@ class Database {
   // Those that are active, oldest first.
   std::vector<TransactionInfo> transactions() const;
 
+  // --- secondary indexes (index.h) -----------------------------------------------------------------------------
+  // Builds an index of the keyspace's records beside writers; complete on return, unless options.wait is false. From
+  // the call on it is kept in step, and its rules hold: writes may answer kNotUnique, kExtractFailed. Errors:
+  // kIndexExists, kInvalidArgument, kExtractorMissing, kNotSupported; kNotUnique, kExtractFailed, kMergeFailed,
+  // kCancelled: there is no index then.
+  Status create_index(const Keyspace& keyspace, std::string_view name, const IndexOptions& options);
+  // Queries that have begun go on. Ends the building of an index.
+  Status drop_index(const Keyspace& keyspace, std::string_view name);
+  // Throws the entries away and builds them anew. Of `how`, only `wait` and `progress` count. If it cannot be built it
+  // stays, as kFailed.
+  Status rebuild_index(const Keyspace& keyspace, std::string_view name, const IndexOptions& how = {});
+  std::vector<IndexInfo> list_indexes() const;  // by keyspace and name
+  std::vector<IndexInfo> list_indexes(const Keyspace& keyspace) const;
+  // Errors: kIndexNotFound, kIndexNotReady (building, failed, or younger than the snapshot), kInvalidArgument.
+  Result<IndexPage> query_index(const Keyspace& keyspace, std::string_view name, const IndexQuery& query) const;
+
   // --- reads -----------------------------------------------------------------------------------------------
   // Absence is an answer, not an error.
   Result<std::optional<std::string>> get(std::string_view key, const ReadOptions& options = {}) const;
@@ -288,7 +307,8 @@ class Database {
   Result<RecordCount> count(const Keyspace& keyspace) const;
   // Stored bytes of the range: tables from their indexes (within one block at each end), memtables by share.
   Result<std::uint64_t> approximate_size(const Keyspace& keyspace, const KeyRange& range) const;
-  // Verifies what is on disk. Findings are in the report; an error means that the check itself could not run.
+  // Verifies what is on disk and, if that is whole, what follows from it: counts and indexes against their records.
+  // Findings are in the report; an error means that the check itself could not run.
   Result<CheckReport> check(const CheckOptions& options = {}) const;
 
   Statistics stats() const;

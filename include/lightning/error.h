@@ -50,6 +50,11 @@ enum class ErrorCode : std::uint16_t {
   kReadOnlyTransaction = 1020,   // write in a transaction that was begun read-only
   kMergeOperatorMissing = 1021,  // the keyspace's operator was not registered at open (names it)
   kMergeFailed = 1022,           // the operator cannot make a value of what is stored (names operator and key)
+  kIndexNotFound = 1040,
+  kIndexExists = 1041,
+  kNotUnique = 1042,         // two records with the same value in a unique index (names index, value and both keys)
+  kExtractFailed = 1043,     // an index cannot extract its value from a record (names index and key)
+  kExtractorMissing = 1044,  // the index's extractor was not registered at open (names it)
   // 2xxx: retryable
   kLockHeld = 2001,   // another process has the database open for writing
   kBusy = 2002,       // a limit on concurrent work is reached
@@ -62,6 +67,7 @@ enum class ErrorCode : std::uint16_t {
   kTransactionExpired = 2009,   // idle_timeout or total_timeout has passed
   kTooManyTransactions = 2010,  // max_active_transactions are active
   kSnapshotTooOld = 2011,       // the snapshot was let go because it had grown too old
+  kIndexNotReady = 2020,        // the index is being built, or is younger than the snapshot
   // 3xxx: recoverable
   kIo = 3001,       // the operating system refused a read, write or metadata call
   kNoSpace = 3002,  // disk or quota full

@@ -32,6 +32,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lightning/index.h"
 #include "lightning/iterator.h"
 #include "lightning/result.h"
 #include "lightning/types.h"
@@ -143,6 +144,10 @@ class Transaction {
   // `options.snapshot` must be null (kInvalidArgument).
   Iterator iterate(const IterateOptions& options = {});
   Iterator iterate(const Keyspace& keyspace, const IterateOptions& options = {});
+
+  // As Database::query_index, own writes among the records. At kSerializable what it passed over counts as read.
+  // `query.snapshot` must be null (kInvalidArgument).
+  Result<IndexPage> query_index(const Keyspace& keyspace, std::string_view name, const IndexQuery& query);
 
   // --- savepoints
   // Remembers the writes so far.

@@ -5,6 +5,8 @@
 #include "engine/database_iterator.h"
 #include "engine/engine.h"
 #include "format/batch.h"
+#include "index/catalog.h"
+#include "index/verify.h"
 #include "txn/coordinator.h"
 
 namespace lightning {
@@ -18,49 +20,7 @@ KeyRange KeyRange::of_prefix(std::string_view prefix) {
   return range;
 }
 
-// --- Snapshot, PinnedValue, Keyspace, Iterator ----------------------------------------------------------------------
-
-Snapshot::Snapshot(std::shared_ptr<engine::Engine> engine, engine::LiveSnapshot* live)
-    : engine_(std::move(engine)), live_(live), sequence_(live->sequence) {}
-Snapshot::Snapshot(Snapshot&& other) noexcept { *this = std::move(other); }
-Snapshot& Snapshot::operator=(Snapshot&& other) noexcept {
-  std::swap(engine_, other.engine_);
-  std::swap(live_, other.live_);
-  std::swap(sequence_, other.sequence_);
-  return *this;
-}
-Snapshot::~Snapshot() {
-  if (live_ == nullptr) return;
-  engine_->release_snapshot(*live_);
-  delete live_;
-}
-
-PinnedValue::PinnedValue() = default;
-PinnedValue::PinnedValue(PinnedValue&& other) noexcept { *this = std::move(other); }
-PinnedValue& PinnedValue::operator=(PinnedValue&& other) noexcept {
-  std::swap(found_, other.found_);
-  std::swap(value_, other.value_);
-  std::swap(pin_, other.pin_);
-  std::swap(unpin_, other.unpin_);
-  return *this;
-}
-PinnedValue::~PinnedValue() { reset(); }
-void PinnedValue::reset() {
-  if (pin_ != nullptr) unpin_(pin_);
-  pin_ = nullptr;
-  found_ = false;
-  value_ = {};
-}
-
-const std::string& Keyspace::name() const {
-  static const std::string kNone;
-  return tree_ ? tree_->name : kNone;
-}
-std::uint32_t Keyspace::id() const { return tree_ ? tree_->id : 0; }
-const KeyspaceOptions& Keyspace::options() const {
-  static const KeyspaceOptions kDefault;
-  return tree_ ? tree_->options : kDefault;
-}
+// --- Iterator -------------------------------------------------------------------------------------------------------
 
 Iterator::Iterator() = default;
 Iterator::Iterator(std::unique_ptr<engine::Cursor> impl) : impl_(std::move(impl)) {}
@@ -120,6 +80,7 @@ Result<Database> DatabaseAccess::open_as_given(env::Env& env, const std::string&
       auto engine,
       engine::Engine::open(env, path, config, read_only ? Access::kReadOnly : Access::kReadWrite, tuning, options));
   if (engine->keeps()) txn::Coordinator::for_kept(*engine);
+  LIGHTNING_TRY(index::Catalog::open(*engine, options.extractors));
   return Database(std::move(engine));
 }
 
@@ -254,7 +215,14 @@ Result<RecordCount> Database::count(const Keyspace& keyspace) const { return eng
 Result<std::uint64_t> Database::approximate_size(const Keyspace& keyspace, const KeyRange& range) const {
   return engine_->approximate_size(keyspace, range);
 }
-Result<CheckReport> Database::check(const CheckOptions& options) const { return engine_->check(options); }
+Result<CheckReport> Database::check(const CheckOptions& options) const {
+  LIGHTNING_ASSIGN(CheckReport report, engine_->check(options));
+  // What a damaged table hides would be reported again as missing.
+  if (!options.full || !report.findings.empty()) return report;
+  LIGHTNING_ASSIGN(const bool whole, index::verify(*engine_, options, report));
+  if (!whole) return Error(ErrorCode::kCancelled, "the check was cancelled");
+  return report;
+}
 Statistics Database::stats() const {
   Statistics stats = engine_->stats();
   if (engine_->arbiter() != nullptr) stats.transactions = txn::Coordinator::of(*engine_).statistics();

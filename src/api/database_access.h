@@ -4,6 +4,7 @@
 #include "engine/tuning.h"
 #include "env/env.h"
 #include "lightning/database.h"
+#include "lightning/open_options.h"
 
 namespace lightning {
 

@@ -84,6 +84,11 @@ std::vector<Fact> facts_of(const manifest::VersionEdit& edit) {
                         .add("number", table.number));
   for (const auto& flushed : edit.flushed)
     facts.push_back(Fact("flushed").add("keyspace", std::uint64_t{flushed.keyspace}).add("sequence", flushed.sequence));
+  for (const auto& attached : edit.attach)
+    facts.push_back(Fact("attach")
+                        .add("keyspace", std::uint64_t{attached.keyspace})
+                        .add("owner", std::uint64_t{attached.owner})
+                        .add("definition", base::to_hex(attached.definition)));
   for (const auto& count : edit.counts)
     facts.push_back(Fact("count").add("keyspace", std::uint64_t{count.keyspace}).add("records", count.records));
   Fact counters("counters");

@@ -27,6 +27,12 @@ constexpr bool kYaml = true;
 constexpr bool kYaml = false;
 #endif
 
+#ifdef LIGHTNING_WITH_JSON
+constexpr bool kJson = true;
+#else
+constexpr bool kJson = false;
+#endif
+
 std::vector<std::string> cpu_features() {
   std::vector<std::string> found;
 #if defined(__x86_64__)
@@ -53,7 +59,8 @@ BuildInfo build_info() {
   info.features = {{"LIGHTNING_WITH_LZ4", kLz4},
                    {"LIGHTNING_WITH_ZSTD", kZstd},
                    {"LIGHTNING_WITH_URING", kUring},
-                   {"LIGHTNING_WITH_YAML", kYaml}};
+                   {"LIGHTNING_WITH_YAML", kYaml},
+                   {"LIGHTNING_WITH_JSON", kJson}};
   info.cpu = cpu_features();
   return info;
 }

@@ -23,6 +23,7 @@ namespace lightning::base {
 // The order in which a thread may take locks: strictly rising. docs/locking.md has a row for each lock: tools/lint sees
 // to it. Debug and test builds abort on any acquisition out of order, naming both locks.
 enum class LockRank : std::uint8_t {
+  kIndexes = 9,          // making and dropping indexes
   kSessions = 10,        // sessions of a pool
   kTransactions = 11,    // active transactions
   kLockGraph = 12,       // who waits for whose lock

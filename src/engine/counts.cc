@@ -23,4 +23,21 @@ Result<RecordCount> Engine::count(const Keyspace& keyspace) {
   return RecordCount{.records = keys - std::min(keys, hidden), .exact = false};
 }
 
+// With the gate closed nothing changes the number; what it counts is visible once those who have left the gate have
+// waited for the disk.
+Result<CountedMoment> Engine::counted_moment(const Keyspace& keyspace) {
+  LIGHTNING_ASSIGN(const Tree* tree, tree_of(keyspace));
+  if (access_ == Access::kReadOnly) return CountedMoment{snapshot("check"), tree->records()};
+  const WriteGate::Closure closed(gate_);
+  for (base::Backoff backoff; visible() < wal_->last_reserved(); backoff.pause())
+    if (writes_stopped_.load(std::memory_order_acquire)) return CountedMoment{snapshot("check"), std::nullopt};
+  return CountedMoment{snapshot("check"), tree->records()};
+}
+
+Status Engine::wait_for_writes() {
+  const Sequence through = wal_->last_reserved();
+  for (base::Backoff backoff; visible() < through; backoff.pause()) LIGHTNING_TRY(check_writable());
+  return {};
+}
+
 }  // namespace lightning::engine

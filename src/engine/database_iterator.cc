@@ -195,6 +195,7 @@ bool DatabaseIterator::resolve_forward() {
 void DatabaseIterator::stand_on_value(const Held& held) {
   value_ = held.value;
   expires_ms_ = held.expires_ms;
+  base_expires_ms_ = held.base_expires_ms;
   valid_ = true;
 }
 

@@ -40,6 +40,8 @@ class DatabaseIterator final : public Cursor {
     return {stored.data() + skip_, stored.size() - skip_};
   }
   std::uint64_t expires_ms() const override { return expires_ms_; }
+  // As Held::base_expires_ms. Where next() led to.
+  std::uint64_t base_expires_ms() const { return on_entry_ ? 0 : base_expires_ms_; }
   Status status() const override;
 
   // Bounds and prefix as one: inclusive, exclusive; none: no bound.
@@ -69,7 +71,7 @@ class DatabaseIterator final : public Cursor {
   // and key and value are kept here.
   bool valid_ = false, forward_ = true, on_entry_ = false;
   std::size_t skip_ = 0;
-  std::uint64_t expires_ms_ = 0;
+  std::uint64_t expires_ms_ = 0, base_expires_ms_ = 0;
   std::string saved_key_, saved_value_;
   std::string_view value_;
   ReadRules rules_;

@@ -45,6 +45,11 @@
 
 namespace lightning::engine {
 
+struct CountedMoment {
+  Snapshot at;
+  std::optional<std::uint64_t> records;  // none: writes have stopped half-way
+};
+
 class DatabaseIterator;
 using TreePtr = std::shared_ptr<Tree>;
 
@@ -76,8 +81,23 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status drop_keyspace(std::string_view name);
   Status check_options(const KeyspaceOptions& options) const;
   std::vector<std::string> keyspaces() const;
+  // Attached keyspaces are hidden, and go with their owner. What `definition` says is for the layer above; when it is
+  // changed, everything written before is durable first.
+  struct Attached {
+    Keyspace keyspace, owner;
+    std::string definition;
+  };
+  std::vector<Attached> attached();
+  // A new one, and in the same step `replaces`, if it is not empty, goes. No keeper writes to that one any more.
+  Result<Keyspace> attach(const Keyspace& owner, std::string_view name, std::string_view definition,
+                          const Keyspace& replaces = {});
+  Status redefine(const Keyspace& attached, std::string_view definition);
+  Status detach(const Keyspace& attached);  // drops it; no keeper writes to it any more
+  // From the return on, each write to the keyspace asks this keeper. The handle is one of this database.
+  void set_keeper(const Keyspace& keyspace, std::shared_ptr<const Keeper> keeper);
   // The tree behind a handle; kKeyspaceNotFound if it was dropped, kInvalidArgument if it belongs to another database.
   Result<Tree*> tree_of(const Keyspace& keyspace) const;
+  static Keyspace handle_of(TreePtr tree) { return Keyspace(std::move(tree)); }
   // Without looking whether it is still there.
   static Tree* tree_behind(const Keyspace& keyspace) { return keyspace.tree_.get(); }
 
@@ -99,6 +119,14 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // The batch as it can be written: with every lifetime as a moment, all operands checked. `lifetime` is that of puts
   // without one. Not inside the gate.
   Result<std::string> settle(std::string_view batch, const Lifetime& lifetime);
+  // What lives beside the engine and must come to an end before it closes.
+  class Companion {
+   public:
+    virtual ~Companion() = default;
+    virtual void stop() = 0;
+  };
+  void set_companion(std::unique_ptr<Companion> companion) { companion_ = std::move(companion); }  // once, at opening
+  Companion* companion() const { return companion_.get(); }
   // From the return on, writes are arbitrated, but for those with an admission of their own: all of them, or those to
   // kept keyspaces (tree.h). A second arbiter is dropped, and the first one used.
   enum class Arbitrated : std::uint8_t { kKeptKeyspaces, kAll };
@@ -124,6 +152,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status multi_get(const Keyspace& keyspace, std::span<const std::string_view> keys, std::span<PinnedValue> values,
                    const ReadOptions& options);
   Result<TimeToLive> ttl(const Keyspace& keyspace, std::string_view key, const ReadOptions& options);
+  // What the key holds, with all that is known of it. `use` is called while the bytes are in place.
+  Status look_at(const Keyspace& keyspace, std::string_view key, const ReadOptions& options,
+                 const std::function<void(const Held&)>& use);
   Result<std::unique_ptr<DatabaseIterator>> iterate(const Keyspace& keyspace, const IterateOptions& options);
   void take_snapshot(LiveSnapshot& live) {
     snapshots_.add(live, [this] { return visible(); });
@@ -134,6 +165,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   static Snapshot unpinned(Sequence at) { return Snapshot(at); }
   const SnapshotList& snapshots() const { return snapshots_; }
   // For those who resolve what a key holds themselves.
+  std::uint64_t now_ms() const { return time_.now_ms(); }  // what decides whether a record has expired
   ReadRules read_rules(const Tree& tree) const { return {tree.merge_operator, &tree.options, &time_}; }
 
   // --- upkeep (upkeep.cc, background.cc)
@@ -142,6 +174,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status compact_range(const Keyspace& keyspace, const KeyRange& range, const CompactOptions& options);
   Status wait_for_background_work();
   Result<RecordCount> count(const Keyspace& keyspace);
+  // Until every write that has come through the gate before is visible.
+  Status wait_for_writes();
+  // A snapshot, and how many records a counted keyspace holds in it.
+  Result<CountedMoment> counted_moment(const Keyspace& keyspace);
   Result<std::uint64_t> approximate_size(const Keyspace& keyspace, const KeyRange& range);
   Result<CheckReport> check(const CheckOptions& options);
   Statistics stats();
@@ -211,7 +247,15 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void publish_tree_table() LIGHTNING_REQUIRES(keyspaces_mutex_);
   std::vector<TreePtr> all_trees() const;
   Result<Keyspace> add_tree(std::string_view name, const KeyspaceOptions& options);
-  Result<TreePtr> take_tree(std::string_view name);
+  struct NewTree {
+    std::string name;
+    KeyspaceOptions options = {};
+    std::optional<manifest::KeyspaceState::Attachment> attachment = {};
+  };
+  Result<TreePtr> change_trees(const std::vector<TreePtr>& drops, std::optional<NewTree> add)
+      LIGHTNING_REQUIRES(keyspaces_mutex_);
+  void let_go_of(std::vector<TreePtr> dropped);
+  std::vector<TreePtr> attached_to(format::KeyspaceId owner) LIGHTNING_REQUIRES(keyspaces_mutex_);
 
   // --- write.cc
   Status write_one(const Keyspace& keyspace, Tree* tree, format::EntryType type, std::string_view key,
@@ -379,6 +423,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   base::RateLimiter rate_limiter_;
   std::unique_ptr<base::Lane> flush_lane_, compaction_lane_;  // destroyed first: their jobs use all of the above
+  std::unique_ptr<Companion> companion_;                      // goes first
 };
 
 }  // namespace lightning::engine

@@ -1,4 +1,5 @@
 // Keyspaces: making, finding and dropping trees.
+#include <algorithm>
 #include <bit>
 
 #include "engine/engine.h"
@@ -21,13 +22,18 @@ Status check_name(std::string_view name) {
   return {};
 }
 
+bool hidden(std::string_view name) { return name.starts_with(Tree::kHiddenMark); }
+std::string attached_name(const std::string& owner, std::string_view name) {
+  return Tree::kHiddenMark + owner + Tree::kHiddenMark + std::string(name);
+}
+
 }  // namespace
 
 Result<Keyspace> Engine::keyspace(std::string_view name) const {
   if (closed_.load(std::memory_order_acquire)) return Error(ErrorCode::kClosed, "the database is closed");
   base::MutexLock lock(keyspaces_mutex_);
   const auto found = trees_.find(name);
-  if (found == trees_.end()) return unknown_keyspace(name);
+  if (found == trees_.end() || hidden(name)) return unknown_keyspace(name);
   return Keyspace(found->second);
 }
 
@@ -35,7 +41,8 @@ std::vector<std::string> Engine::keyspaces() const {
   base::MutexLock lock(keyspaces_mutex_);
   std::vector<std::string> names;
   names.reserve(trees_.size());
-  for (const auto& [name, tree] : trees_) names.push_back(name);
+  for (const auto& [name, tree] : trees_)
+    if (!hidden(name)) names.push_back(name);
   return names;
 }
 
@@ -108,68 +115,180 @@ Result<Keyspace> Engine::create_keyspace(std::string_view name, const KeyspaceOp
 
 Result<Keyspace> Engine::add_tree(std::string_view name, const KeyspaceOptions& options) {
   base::MutexLock lock(keyspaces_mutex_);
-  if (trees_.contains(name))
-    return Error(ErrorCode::kKeyspaceExists, "there is already a keyspace '" + std::string(name) + "'");
+  LIGHTNING_ASSIGN(TreePtr tree, change_trees({}, NewTree{.name = std::string(name), .options = options}));
+  return Keyspace(std::move(tree));
+}
+
+// Drops some and adds one, in one edit: after a crash all of it has happened or nothing.
+Result<TreePtr> Engine::change_trees(const std::vector<TreePtr>& drops, std::optional<NewTree> add) {
   TreePtr tree;
+  const auto is_dropped = [&](const TreePtr& which) {
+    return std::find(drops.begin(), drops.end(), which) != drops.end();
+  };
+  if (add)
+    if (const auto there = trees_.find(add->name); there != trees_.end() && !is_dropped(there->second))
+      return Error(ErrorCode::kKeyspaceExists, "there is already a keyspace '" + add->name + "'");
   {
     base::MutexLock manifest_lock(manifest_mutex_);
     manifest::VersionEdit edit;
-    if (state_.next_keyspace == format::kNoKeyspace)
-      return Error(ErrorCode::kInvalidArgument, "this store has given out all of its keyspace numbers");
-    edit.add_keyspaces.push_back({state_.next_keyspace, std::string(name), options});
-    edit.next_keyspace = state_.next_keyspace + 1;
-    tree = std::make_shared<Tree>(state_.next_keyspace, std::string(name), options, epochs_, budget_,
-                                  std::make_shared<manifest::Version>(), wal_->last_reserved());
-    tree->merge_operator = merge_operators_.find(options.merge_operator);
-    if (options.default_ttl.count() > 0) has_default_ttls_.store(true, std::memory_order_release);
+    for (const TreePtr& drop : drops) edit.drop_keyspaces.push_back(drop->id);
+    if (add) {
+      const format::KeyspaceId id = state_.next_keyspace;
+      if (id == format::kNoKeyspace)
+        return Error(ErrorCode::kInvalidArgument, "this store has given out all of its keyspace numbers");
+      edit.add_keyspaces.push_back({id, add->name, add->options});
+      if (add->attachment) edit.attach.push_back({id, add->attachment->owner, add->attachment->definition});
+      edit.next_keyspace = id + 1;
+      tree = std::make_shared<Tree>(id, add->name, add->options, epochs_, budget_,
+                                    std::make_shared<manifest::Version>(), wal_->last_reserved());
+      tree->merge_operator = merge_operators_.find(add->options.merge_operator);
+      if (add->options.default_ttl.count() > 0) has_default_ttls_.store(true, std::memory_order_release);
+    }
     LIGHTNING_TRY(record(edit));
+    for (const TreePtr& drop : drops)
+      drop->dropped.store(true, std::memory_order_release);  // under the lock: no job installs into it afterwards
   }
-  if (tree->kept()) keeps_.store(true, std::memory_order_release);
-  trees_.emplace(std::string(name), tree);
+  for (const TreePtr& drop : drops) {
+    trees_.erase(drop->name);
+    dropped_trees_.push_back(drop);
+  }
+  std::erase_if(dropped_trees_, [](const std::weak_ptr<Tree>& gone) { return gone.expired(); });
+  if (tree && tree->kept()) keeps_.store(true, std::memory_order_release);
+  if (tree) trees_.emplace(tree->name, tree);
+  const WriteGate::Closure closed(gate_);  // no batch is on its way into what goes, nor looks into the old table
   publish_tree_table();
-  return Keyspace(std::move(tree));
+  return tree;
+}
+
+// The files of what was dropped go when the last reader has left.
+void Engine::let_go_of(std::vector<TreePtr> dropped) {
+  for (const TreePtr& tree : dropped) {
+    const PinnedView view = tree->pin_view();
+    for (const auto& level : view->version->levels)
+      for (const auto& table : level) table->mark_obsolete();
+  }
+  dropped.clear();
+  roll_grown_manifest();
+  epochs_.collect();
+  remove_obsolete_files();
+  update_pressure();  // writers may have waited for these keyspaces
 }
 
 Status Engine::drop_keyspace(std::string_view name) {
   LIGHTNING_TRY(check_writable());
   if (name == kDefaultKeyspaceName) return Error(ErrorCode::kInvalidArgument, "the default keyspace cannot be dropped");
+  if (hidden(name)) return unknown_keyspace(name);
   LIGHTNING_TRY(sync());  // the drop is durable at once: writes that came before it must not be lost behind it
-  auto taken = take_tree(name);
-  if (!taken) {
-    if (taken.error().category() != ErrorCategory::kCallerFault) background_failed(taken.error());
-    return std::move(taken).error();
+  std::vector<TreePtr> dropped;
+  const auto drop = [&]() -> Status {
+    base::MutexLock lock(keyspaces_mutex_);
+    const auto found = trees_.find(name);
+    if (found == trees_.end()) return unknown_keyspace(name);
+    dropped = attached_to(found->second->id);
+    dropped.push_back(found->second);
+    LIGHTNING_TRY(change_trees(dropped, std::nullopt));
+    return {};
+  };
+  if (const Status status = drop(); !status) {
+    if (status.error().category() != ErrorCategory::kCallerFault) background_failed(status.error());
+    return status;
   }
-  {
-    const PinnedView view = (*taken)->pin_view();
-    for (const auto& level : view->version->levels)
-      for (const auto& table : level) table->mark_obsolete();  // files go when the last reader has left
-  }
-  taken->reset();
-  roll_grown_manifest();
-  epochs_.collect();
-  remove_obsolete_files();
-  update_pressure();  // writers may have waited for this keyspace
+  let_go_of(std::move(dropped));
   return {};
 }
 
-Result<TreePtr> Engine::take_tree(std::string_view name) {
-  base::MutexLock lock(keyspaces_mutex_);
-  const auto found = trees_.find(name);
-  if (found == trees_.end()) return unknown_keyspace(name);
-  TreePtr tree = found->second;
-  {
-    base::MutexLock manifest_lock(manifest_mutex_);
-    manifest::VersionEdit edit;
-    edit.drop_keyspaces.push_back(tree->id);
-    LIGHTNING_TRY(record(edit));
-    tree->dropped.store(true, std::memory_order_release);  // under the lock: no job installs into it afterwards
+// --- attached keyspaces: hidden, and dropped with their owner --------------------------------------------------------
+
+std::vector<TreePtr> Engine::attached_to(format::KeyspaceId owner) {
+  std::vector<TreePtr> attached;
+  base::MutexLock manifest_lock(manifest_mutex_);
+  for (const auto& [name, tree] : trees_) {
+    const auto known = state_.keyspaces.find(tree->id);
+    if (known != state_.keyspaces.end() && known->second.attachment && known->second.attachment->owner == owner)
+      attached.push_back(tree);
   }
-  trees_.erase(found);
-  std::erase_if(dropped_trees_, [](const std::weak_ptr<Tree>& gone) { return gone.expired(); });
-  dropped_trees_.push_back(tree);
-  const WriteGate::Closure closed(gate_);  // no batch is on its way into the tree
-  publish_tree_table();
-  return tree;
+  return attached;
+}
+
+std::vector<Engine::Attached> Engine::attached() {
+  base::MutexLock lock(keyspaces_mutex_);
+  base::MutexLock manifest_lock(manifest_mutex_);
+  std::vector<Attached> all;
+  for (const auto& [name, tree] : trees_) {
+    const auto known = state_.keyspaces.find(tree->id);
+    if (known == state_.keyspaces.end() || !known->second.attachment) continue;
+    const manifest::KeyspaceState::Attachment& attachment = *known->second.attachment;
+    for (const auto& [owner_name, owner] : trees_)
+      if (owner->id == attachment.owner) all.push_back({Keyspace(tree), Keyspace(owner), attachment.definition});
+  }
+  return all;
+}
+
+Result<Keyspace> Engine::attach(const Keyspace& owner, std::string_view name, std::string_view definition,
+                                const Keyspace& replaces) {
+  LIGHTNING_TRY(check_name(name));
+  LIGHTNING_TRY(check_writable());
+  LIGHTNING_TRY(sync());
+  std::vector<TreePtr> drops;
+  if (replaces.tree_) drops.push_back(replaces.tree_);
+  const auto add = [&]() -> Result<TreePtr> {
+    base::MutexLock lock(keyspaces_mutex_);
+    LIGHTNING_TRY(tree_of(owner));
+    if (replaces.tree_) LIGHTNING_TRY(tree_of(replaces));
+    return change_trees(drops, NewTree{.name = attached_name(owner.name(), name),
+                                       .options = {},  // entries say alone what they hold: puts with the value in place
+                                       .attachment = {{owner.id(), std::string(definition)}}});
+  };
+  Result<TreePtr> tree = add();
+  if (!tree) {
+    if (tree.error().category() != ErrorCategory::kCallerFault) background_failed(tree.error());
+    return std::move(tree).error();
+  }
+  let_go_of(std::move(drops));
+  return Keyspace(std::move(*tree));
+}
+
+Status Engine::redefine(const Keyspace& attached, std::string_view definition) {
+  LIGHTNING_TRY(check_writable());
+  LIGHTNING_TRY(sync());  // what the definition says of the records must not outlive them
+  const auto change = [&]() -> Status {
+    base::MutexLock lock(keyspaces_mutex_);
+    LIGHTNING_TRY(tree_of(attached));
+    base::MutexLock manifest_lock(manifest_mutex_);
+    const auto known = state_.keyspaces.find(attached.id());
+    if (known == state_.keyspaces.end() || !known->second.attachment)
+      return Error(ErrorCode::kInvalidArgument, "the keyspace is not attached to another one");
+    manifest::VersionEdit edit;
+    edit.attach.push_back({attached.id(), known->second.attachment->owner, std::string(definition)});
+    return record(edit);
+  };
+  const Status changed = change();
+  if (!changed && changed.error().category() != ErrorCategory::kCallerFault) background_failed(changed.error());
+  if (changed) roll_grown_manifest();
+  return changed;
+}
+
+Status Engine::detach(const Keyspace& attached) {
+  LIGHTNING_TRY(check_writable());
+  const auto drop = [&]() -> Status {
+    base::MutexLock lock(keyspaces_mutex_);
+    LIGHTNING_TRY(tree_of(attached));
+    LIGHTNING_TRY(change_trees({attached.tree_}, std::nullopt));
+    return {};
+  };
+  const Status dropped = drop();
+  if (!dropped && dropped.error().category() != ErrorCategory::kCallerFault) background_failed(dropped.error());
+  if (dropped) let_go_of({attached.tree_});
+  return dropped;
+}
+
+void Engine::set_keeper(const Keyspace& keyspace, std::shared_ptr<const Keeper> keeper) {
+  const WriteGate::Closure closed(gate_);
+  if (keeper) {
+    has_keepers_.store(true, std::memory_order_release);
+    keeps_.store(true, std::memory_order_release);
+  }
+  keyspace.tree_->set_keeper(std::move(keeper));
 }
 
 }  // namespace lightning::engine

@@ -452,6 +452,7 @@ void Engine::start_background() {
 
 Status Engine::close() {
   if (closed_.exchange(true)) return {};
+  if (companion_) companion_->stop();
   closing_.store(true, std::memory_order_release);
   wait_for_jobs();
   Status status;

@@ -348,6 +348,21 @@ Result<TimeToLive> Engine::ttl(const Keyspace& keyspace, std::string_view key, c
   return answer;
 }
 
+Status Engine::look_at(const Keyspace& keyspace, std::string_view key, const ReadOptions& options,
+                       const std::function<void(const Held&)>& use) {
+  LIGHTNING_ASSIGN(const Tree* tree, tree_of(keyspace));
+  const PinnedView view = tree->pin_view();
+  if (too_old(options.snapshot)) return snapshot_too_old(*options.snapshot);
+  Found found;
+  LIGHTNING_TRY(resolve_versions(*view, read_rules(*tree), key, sequence_for(options.snapshot), options.fill_cache,
+                                 found, [&](const Held& held) -> Status {
+                                   use(held);
+                                   return {};
+                                 }));
+  if (found.block_pinned) cache::BlockCache::release(found.block);
+  return {};
+}
+
 Result<std::unique_ptr<DatabaseIterator>> Engine::iterate(const Keyspace& keyspace, const IterateOptions& options) {
   LIGHTNING_ASSIGN(const Tree* tree, tree_of(keyspace));
   PinnedView view = tree->pin_view();

@@ -66,7 +66,9 @@ Result<Held> Resolver::resolve() {
     LIGHTNING_ASSIGN(base, held_by(base_type_, base_, rules_));
   }
   if (operands_.empty()) return base;
-  return resolve_over(base.present, base.value);
+  LIGHTNING_ASSIGN(Held held, resolve_over(base.present, base.value));
+  held.base_expires_ms = base.expires_ms;
+  return held;
 }
 
 Result<Held> Resolver::resolve_over(bool present, std::string_view base) {

@@ -37,6 +37,8 @@ struct Held {
   std::string_view value;        // inside the base, or inside the resolver if anything was merged
   std::uint64_t expires_ms = 0;  // 0: never
   bool merged = false;
+  // Merged into a base that expires then: from that moment on the value is another one. 0: never.
+  std::uint64_t base_expires_ms = 0;
 };
 
 // What a base alone holds. kCorruption for bytes that no writer makes.

@@ -49,6 +49,12 @@ void Tree::install(manifest::VersionPtr version, Sequence flushed_through) {
   publish(new ReadView(current.active, std::move(sealed), std::move(version)));
 }
 
+std::string Tree::printable_name() const {
+  if (!hidden()) return name;
+  const std::size_t mark = std::min(name.find(kHiddenMark, 1), name.size());
+  return "index " + name.substr(std::min(mark + 1, name.size())) + " of " + name.substr(1, mark - 1);
+}
+
 void Tree::set_keeper(std::shared_ptr<const Keeper> keeper) {
   base::MutexLock lock(mutex_);
   keeper_ = std::move(keeper);

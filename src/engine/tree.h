@@ -93,6 +93,11 @@ class Tree : public std::enable_shared_from_this<Tree> {
 
   const base::EpochDomain& epochs() const { return epochs_; }  // tells databases apart
 
+  // Names of attached keyspaces begin with a character that no other name holds: kHiddenMark, owner, kHiddenMark, name.
+  static constexpr char kHiddenMark = '\x01';
+  bool hidden() const { return name.starts_with(kHiddenMark); }
+  std::string printable_name() const;
+
   const format::KeyspaceId id;
   const std::string name;
   const KeyspaceOptions options;

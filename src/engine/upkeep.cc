@@ -299,7 +299,7 @@ Statistics Engine::stats() {
         keyspace.expiring_bytes += table->table->properties().expiring.bytes();
         keyspace.expired_bytes += compaction::expired_bytes(*table, now_ms);
         if (const auto damage = table->damaged() ? table->damage() : std::nullopt)
-          stats.damaged_tables.push_back({.keyspace = tree->name,
+          stats.damaged_tables.push_back({.keyspace = tree->printable_name(),
                                           .level = level,
                                           .file = table->table->path(),
                                           .smallest_key = table->meta().smallest_key,
@@ -316,7 +316,7 @@ Statistics Engine::stats() {
     };
     add(*view->active.table);
     for (const MemTableSpan& span : view->sealed) add(*span.table);
-    stats.keyspaces.push_back(std::move(keyspace));
+    if (!tree->hidden()) stats.keyspaces.push_back(std::move(keyspace));
   }
   stats.table_files_opened = table_files_.opened();
   stats.table_files_open = table_files_.open_now();

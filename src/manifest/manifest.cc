@@ -306,6 +306,12 @@ Status State::apply(const VersionEdit& edit) {
     if (keyspace == keyspaces.end()) return contradiction("marks an unknown keyspace as flushed");
     keyspace->second.flushed = std::max(keyspace->second.flushed, mark.sequence);
   }
+  for (const auto& attached : edit.attach) {
+    const auto keyspace = keyspaces.find(attached.keyspace);
+    if (keyspace == keyspaces.end() || !keyspaces.contains(attached.owner) || attached.keyspace == attached.owner)
+      return contradiction("attaches an unknown keyspace, or to one");
+    keyspace->second.attachment = {attached.owner, attached.definition};
+  }
   for (const auto& count : edit.counts) {
     const auto keyspace = keyspaces.find(count.keyspace);
     if (keyspace == keyspaces.end()) return contradiction("counts the records of an unknown keyspace");
@@ -328,6 +334,7 @@ VersionEdit State::snapshot() const {
   for (const auto& [id, keyspace] : keyspaces) {
     edit.add_keyspaces.push_back({id, keyspace.name, keyspace.options});
     edit.flushed.push_back({id, keyspace.flushed});
+    if (keyspace.attachment) edit.attach.push_back({id, keyspace.attachment->owner, keyspace.attachment->definition});
     if (keyspace.records != 0) edit.counts.push_back({id, keyspace.records});
     for (std::uint32_t level = 0; level < kLevels; ++level)
       for (const auto& meta : keyspace.levels[level]) edit.add_tables.push_back({id, level, meta});

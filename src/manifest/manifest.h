@@ -32,7 +32,12 @@ struct KeyspaceState {
   std::string name;
   KeyspaceOptions options;
   Sequence flushed = 0;
-  std::uint64_t records = 0;                                     // at `flushed`, if the keyspace is counted
+  std::uint64_t records = 0;  // at `flushed`, if the keyspace is counted
+  struct Attachment {
+    format::KeyspaceId owner = 0;
+    std::string definition;
+  };
+  std::optional<Attachment> attachment;
   std::vector<std::vector<sstable::TableMeta>> levels{kLevels};  // level 0: newest first; others by key
   std::map<format::FileNumber, BlobFileState> blobs;
   // The file that holds the records which were first written to `origin`, or null.

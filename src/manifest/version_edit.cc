@@ -25,6 +25,7 @@ enum Field : std::uint64_t {
   kDropBlobFile = 21,
   kBlobGarbage = 22,
   kCount = 30,
+  kAttach = 31,
 };
 constexpr std::uint64_t kFirstOptionalField = 128;
 
@@ -181,6 +182,13 @@ std::string VersionEdit::encode() const {
     base::append_varint(body, mark.sequence);
     append_field(to, kFlushed, body);
   }
+  for (const Attach& attached : attach) {
+    std::string body;
+    base::append_varint(body, attached.keyspace);
+    base::append_varint(body, attached.owner);
+    body += attached.definition;
+    append_field(to, kAttach, body);
+  }
   for (const Count& count : counts) {
     std::string body;
     base::append_varint(body, count.keyspace);
@@ -284,6 +292,14 @@ Result<VersionEdit> VersionEdit::decode(std::string_view bytes) {
         if (!get_number32(body, mark.keyspace) || !base::get_varint(body, mark.sequence) || !body.empty())
           return malformed("flush mark");
         edit.flushed.push_back(mark);
+        break;
+      }
+      case kAttach: {
+        Attach attached;
+        if (!get_number32(body, attached.keyspace) || !get_number32(body, attached.owner))
+          return malformed("attachment");
+        attached.definition = body;
+        edit.attach.push_back(std::move(attached));
         break;
       }
       case kCount: {

@@ -54,6 +54,13 @@ struct VersionEdit {
     Sequence sequence = 0;
   };
 
+  // The keyspace belongs to another one, is hidden, and goes with it. `definition` says what it is for; its meaning is
+  // that of the layer that made it. Said again, it replaces what was said before.
+  struct Attach {
+    format::KeyspaceId keyspace = 0;
+    format::KeyspaceId owner = 0;
+    std::string definition;
+  };
   struct Count {  // records of a counted keyspace, at its mark of what is flushed
     format::KeyspaceId keyspace = 0;
     std::uint64_t records = 0;
@@ -68,6 +75,7 @@ struct VersionEdit {
   std::vector<BlobGarbage> blob_garbage = {};  // after; on top of what there was
   std::vector<Flushed> flushed = {};
   std::vector<Count> counts = {};
+  std::vector<Attach> attach = {};
   std::optional<format::FileNumber> next_file = {};
   std::optional<format::KeyspaceId> next_keyspace = {};
   std::optional<Sequence> durable = {};    // the log was durable up to here when this was written

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/resolve.h"
 #include "format/batch.h"
+#include "format/expiry.h"
 #include "txn/key_text.h"
 
 namespace lightning::txn {
@@ -39,7 +41,13 @@ bool Amendment::collect() {
       record.key = operation.key;
       record.hash = key_hash(operation.key);
     }
-    records_[place].last = static_cast<std::uint32_t>(writes_.size());
+    const auto write = static_cast<std::uint32_t>(writes_.size());
+    if (operation.type == format::EntryType::kMerge) {
+      records_[place].operands.push_back(write);
+    } else {
+      records_[place].base = write;
+      records_[place].operands.clear();
+    }
     writes_.push_back({offset, operation.type, place, operation.value});
   }
   return !writes_.empty();
@@ -62,6 +70,61 @@ Status Amendment::prepare() {
   return {};
 }
 
+// What the key holds now, even if it has expired: the entries that follow from it may still be there.
+Result<std::optional<Amendment::Value>> Amendment::value_before(Record& record) const {
+  std::string bytes;
+  record.changes_ms = 0;
+  LIGHTNING_ASSIGN(record.before, newest_version(*record.tree, record.key, record.hash, &bytes));
+  if (!record.before.record()) return std::optional<Value>();
+  if (record.before.type == format::EntryType::kPut) return std::optional<Value>(Value{std::move(bytes)});
+  if (format::Expiring expiring;
+      record.before.type == format::EntryType::kPutExpiring && format::split_expiring(bytes, expiring))
+    return std::optional<Value>(Value{std::string(expiring.value), expiring.expires_ms});
+  // Other types do not say it alone.
+  const Snapshot applied = engine::Engine::unpinned(format::kSequenceMax);
+  std::optional<Value> value;
+  const Status looked = engine_.look_at(engine::Engine::handle_of(record.pin), record.key, {.snapshot = &applied},
+                                        [&](const engine::Held& held) {
+                                          record.changes_ms = held.base_expires_ms;
+                                          if (held.present) value = Value{std::string(held.value), held.expires_ms};
+                                        });
+  // Nothing was ever derived from what cannot be read; it can be replaced, and not merged into.
+  if (!looked && (looked.error().code() != ErrorCode::kMergeFailed || !record.base)) return looked.error();
+  return value;
+}
+
+// What it will hold once the batch is applied.
+Result<std::optional<Amendment::Value>> Amendment::value_after(const Record& record,
+                                                               const std::optional<Value>& before) const {
+  const engine::ReadRules rules = engine_.read_rules(*record.tree);
+  std::optional<std::string_view> base;
+  std::uint64_t expires_ms = 0;
+  if (!record.base) {
+    if (before && (before->expires_ms == 0 || before->expires_ms > rules.clock->now_ms())) {
+      base = before->bytes;
+      expires_ms = before->expires_ms != 0 ? before->expires_ms : record.changes_ms;
+    }
+  } else if (const Write& write = writes_[*record.base]; write.type == format::EntryType::kPut) {
+    base = write.value;
+  } else if (format::Expiring expiring;
+             write.type == format::EntryType::kPutExpiring && format::split_expiring(write.value, expiring)) {
+    base = expiring.value;
+    expires_ms = expiring.expires_ms;
+  }
+  if (record.operands.empty()) return base ? std::optional<Value>(Value{std::string(*base), expires_ms}) : std::nullopt;
+  if (expires_ms != 0)
+    return Error(ErrorCode::kNotSupported, "record " + key_text(record.key) +
+                                               " has a lifetime: in a keyspace with indexes nothing can be merged into "
+                                               "it, since what is left when it expires would be in no index")
+        .in_key_range(key_text(record.key));
+  engine::Resolver resolver(rules);
+  resolver.begin(record.key);
+  for (auto operand = record.operands.rbegin(); operand != record.operands.rend(); ++operand)
+    resolver.take(format::EntryType::kMerge, writes_[*operand].value);
+  LIGHTNING_ASSIGN(const engine::Held held, resolver.resolve_over(base.has_value(), base.value_or(std::string_view())));
+  return held.present ? std::optional<Value>(Value{std::string(held.value)}) : std::nullopt;
+}
+
 // What the records hold, and what follows from the change.
 Status Amendment::derive() {
   planned_.clear();
@@ -73,15 +136,23 @@ Status Amendment::derive() {
   };
   std::vector<Planned> all;
   std::vector<engine::Derived> some;
-  std::string before;
   for (Record& record : records_) {
     if (!record.keeper && tries_ == 1) continue;  // looked up under the latch; only if that fails, brought from disk
-    LIGHTNING_ASSIGN(record.before, newest_version(*record.tree, record.key, record.hash, &before));
-    if (!record.keeper) continue;
+    if (!record.keeper || record.keeper->idle()) {
+      LIGHTNING_ASSIGN(record.before, newest_version(*record.tree, record.key, record.hash));
+      continue;
+    }
+    LIGHTNING_ASSIGN(const std::optional<Value> before, value_before(record));
+    LIGHTNING_ASSIGN(const std::optional<Value> after, value_after(record, before));
     engine::RecordChange change{.key = record.key, .before = {}, .after = {}};
-    if (record.before.record()) change.before = before;
-    const Write& last = writes_[record.last];
-    if (last.type != format::EntryType::kErase) change.after = last.value;
+    if (before) {
+      change.before = before->bytes;
+      change.before_expires_ms = before->expires_ms;
+    }
+    if (after) {
+      change.after = after->bytes;
+      change.after_expires_ms = after->expires_ms;
+    }
     some.clear();
     LIGHTNING_TRY(record.keeper->derive(change, some));
     for (engine::Derived& one : some) all.push_back({std::move(one), record.keeper.get(), all.size()});
@@ -94,20 +165,19 @@ Status Amendment::derive() {
     return std::tuple(entry(planned), planned.derived.value.has_value(), planned.place);
   };
   std::sort(all.begin(), all.end(), [&](const Planned& a, const Planned& b) { return rank(a) < rank(b); });
-  released_.clear();
+  releasing_.clear();
   for (std::size_t i = 0; i < all.size(); ++i) {
     const bool same =
         i > 0 && entry(all[i]) == std::tuple(planned_.back().tree->id, std::string_view(planned_.back().key));
     if (!same) {
-      planned_.push_back(std::move(all[i].derived));
+      planned_.emplace_back();
       of_.push_back(all[i].keeper);
-      released_.push_back(false);
-      continue;
+      releasing_.emplace_back();
     }
     engine::Derived& kept = planned_.back();
-    if (kept.value && all[i].derived.value) return all[i].keeper->twice(kept, all[i].derived);
-    if (!kept.value && all[i].derived.value) released_.back() = true;
+    if (same && kept.value) return all[i].keeper->twice(kept, all[i].derived);
     kept = std::move(all[i].derived);
+    if (!kept.value) releasing_.back().push_back(kept.record);
   }
   // Who owns them is asked under their latches, where nobody should have to wait for the disk.
   for (const engine::Derived& one : planned_)
@@ -123,6 +193,7 @@ void Amendment::need_latches(CommitLatches::Held& latches) const {
 
 Result<bool> Amendment::settle() {
   amended_.clear();
+  derived_.clear();
   if (!engine_.keeps()) return true;
   if (!prepared_) {
     if (!collect()) return true;
@@ -139,6 +210,7 @@ Result<bool> Amendment::settle() {
     if (record.keeper &&
         (newest->record() ? newest->sequence : 0) != (record.before.record() ? record.before.sequence : 0))
       return false;
+    if (record.changes_ms != 0 && record.changes_ms <= engine_.now_ms()) return false;
     record.before = *newest;
   }
   LIGHTNING_ASSIGN(const bool settled, settle_exclusive());
@@ -148,21 +220,17 @@ Result<bool> Amendment::settle() {
 }
 
 Result<bool> Amendment::settle_exclusive() {
-  derived_.clear();
   std::string current;
   for (std::size_t i = 0; i < planned_.size() && prepared_; ++i) {
     const engine::Derived& one = planned_[i];
     if (one.exclusive) {
-      std::optional<std::string_view> held;
-      if (!released_[i]) {
-        auto newest = newest_in_memory(*one.tree, one.key, key_hash(one.key), &current);
-        if (!newest) {
-          if (tries_ < kPatience) return false;
-          LIGHTNING_ASSIGN(newest, newest_version(*one.tree, one.key, key_hash(one.key), &current));
-        }
-        if (newest->record()) held = current;
+      auto newest = newest_in_memory(*one.tree, one.key, key_hash(one.key), &current);
+      if (!newest) {
+        if (tries_ < kPatience) return false;
+        LIGHTNING_ASSIGN(newest, newest_version(*one.tree, one.key, key_hash(one.key), &current));
       }
-      LIGHTNING_ASSIGN(const bool writes, of_[i]->settle(one, held));
+      LIGHTNING_ASSIGN(const bool writes,
+                       of_[i]->settle(one, releasing_[i], value_of(*newest, current, engine_.now_ms())));
       if (!writes) continue;
     }
     derived_.push_back(one);
@@ -183,8 +251,11 @@ void Amendment::build() {
     record.before.type = write.type;
   }
   for (const engine::Derived& one : derived_) {
-    format::append_operation(amended_, {one.value ? format::EntryType::kPut : format::EntryType::kErase, one.tree->id,
-                                        one.key, one.value ? std::string_view(*one.value) : std::string_view()});
+    if (one.value) {
+      append_put(amended_, one.tree->id, one.key, *one.value, one.expires_ms);
+    } else {
+      format::append_operation(amended_, {format::EntryType::kErase, one.tree->id, one.key, {}});
+    }
     ++operations_;
   }
 }

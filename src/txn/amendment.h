@@ -50,7 +50,10 @@ class Amendment {
     std::string_view key;
     std::uint64_t hash = 0;
     NewestVersion before;
-    std::uint32_t last = 0;  // its last operation
+    std::uint64_t changes_ms = 0;  // it holds something else from then on, without a write; 0: never
+    // Its last operation that is no merge, and the merges behind that.
+    std::optional<std::uint32_t> base;
+    std::vector<std::uint32_t> operands;
     std::shared_ptr<const engine::Keeper> keeper;
   };
   struct Write {  // one operation on a kept keyspace
@@ -60,6 +63,12 @@ class Amendment {
     std::string_view value;
   };
   bool collect();
+  struct Value {
+    std::string bytes;
+    std::uint64_t expires_ms = 0;  // 0: never
+  };
+  Result<std::optional<Value>> value_before(Record& record) const;
+  Result<std::optional<Value>> value_after(const Record& record, const std::optional<Value>& before) const;
   Status derive();
   Result<bool> settle_exclusive();
   void build();
@@ -71,10 +80,10 @@ class Amendment {
   std::uint32_t operations_given_ = 0, tries_ = 0;
   bool prepared_ = false;
 
-  std::vector<engine::Derived> planned_;   // by entry; of each group of equal ones the one that counts
-  std::vector<const engine::Keeper*> of_;  // the keeper of each
-  std::vector<bool> released_;             // another record of this batch lets go of the entry
-  std::vector<engine::Derived> derived_;   // those that are written
+  std::vector<engine::Derived> planned_;                  // by entry; of each group of equal ones the one that counts
+  std::vector<const engine::Keeper*> of_;                 // the keeper of each
+  std::vector<std::vector<std::string_view>> releasing_;  // the records of this batch that let go of it
+  std::vector<engine::Derived> derived_;                  // those that are written
   std::string amended_;
   std::uint32_t operations_ = 0;
 };

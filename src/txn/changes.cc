@@ -5,6 +5,8 @@
 
 #include "base/epoch.h"
 #include "cache/block_cache.h"
+#include "format/batch.h"
+#include "format/expiry.h"
 #include "manifest/level_iterator.h"
 #include "sstable/table.h"
 
@@ -108,6 +110,23 @@ Result<NewestVersion> newest_version(const engine::Tree& tree, std::string_view 
   Newest newest{{}, value};
   LIGHTNING_TRY(look(*tree.pin_view(), key, hash, 0, true, newest));
   return newest.version;
+}
+
+std::optional<std::string_view> value_of(const NewestVersion& version, std::string_view bytes, std::uint64_t now_ms) {
+  if (version.type == format::EntryType::kPut) return bytes;
+  format::Expiring expiring;
+  if (version.type != format::EntryType::kPutExpiring || !format::split_expiring(bytes, expiring) ||
+      expiring.expires_ms <= now_ms)
+    return std::nullopt;
+  return expiring.value;
+}
+
+void append_put(std::string& batch, format::KeyspaceId keyspace, std::string_view key, std::string_view value,
+                std::uint64_t expires_ms) {
+  if (expires_ms == 0) return format::append_operation(batch, {format::EntryType::kPut, keyspace, key, value});
+  std::string expiring;
+  format::append_expiring(expiring, {expires_ms, value});
+  format::append_operation(batch, {format::EntryType::kPutExpiring, keyspace, key, expiring});
 }
 
 bool all_newer_in_one_memtable(const engine::Tree& tree, Sequence after) {

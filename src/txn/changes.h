@@ -37,6 +37,14 @@ std::optional<NewestVersion> newest_in_memory(const engine::Tree& tree, std::str
 Result<NewestVersion> newest_version(const engine::Tree& tree, std::string_view key, std::uint64_t hash,
                                      std::string* value = nullptr);
 
+// What the version holds at `now_ms`, inside `bytes`, which newest_version() gave: none if it is no record, or one that
+// has expired. Of types that say it alone, as entries of indexes always are: puts, with a lifetime or
+// without.
+std::optional<std::string_view> value_of(const NewestVersion& version, std::string_view bytes, std::uint64_t now_ms);
+// Appends a put to `batch`, with a lifetime unless `expires_ms` is 0.
+void append_put(std::string& batch, format::KeyspaceId keyspace, std::string_view key, std::string_view value,
+                std::uint64_t expires_ms);
+
 // Whether newer_write() surely needs no disk.
 bool all_newer_in_one_memtable(const engine::Tree& tree, Sequence after);
 

@@ -440,6 +440,18 @@ Result<std::unique_ptr<engine::Cursor>> Core::iterate(const Keyspace& keyspace, 
   return std::make_unique<TransactionIterator>(shared_from_this(), tree->id, std::move(base));
 }
 
+Status Core::visit_writes(const Keyspace& keyspace,
+                          const std::function<Status(std::string_view, const WriteSet::Version&)>& visit) {
+  const Call call(*this);
+  if (!call.entered()) return call.entered();
+  LIGHTNING_ASSIGN(const engine::Tree* tree, use(keyspace));
+  for (auto own = writes_.map().lower_bound(WriteSet::Key{tree->id, {}});
+       own != writes_.map().end() && own->first.keyspace == tree->id; ++own) {
+    if (own->second.newest != nullptr) LIGHTNING_TRY(visit(own->first.bytes, *own->second.newest));
+  }
+  return {};
+}
+
 TransactionInfo Core::info(std::uint64_t now_ns) const {
   TransactionInfo info;
   info.id = id();

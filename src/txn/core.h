@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -44,6 +45,9 @@ class Core : public std::enable_shared_from_this<Core> {
   Result<std::vector<std::optional<std::string>>> multi_get(const Keyspace& keyspace,
                                                             std::span<const std::string_view> keys);
   Result<std::unique_ptr<engine::Cursor>> iterate(const Keyspace& keyspace, const IterateOptions& options);
+  // Calls `visit` for each key of the keyspace that it writes, with what it writes last; an error ends it.
+  Status visit_writes(const Keyspace& keyspace,
+                      const std::function<Status(std::string_view, const WriteSet::Version&)>& visit);
   Result<Savepoint> set_savepoint();
   Status rollback_to(const Savepoint& savepoint);
   Result<Sequence> commit(Durability durability);
