@@ -8,7 +8,7 @@ _lightning_db() {
     --format) mapfile -t COMPREPLY < <(compgen -W 'jsonl csv tsv dump' -- "$current"); return ;;
   esac
   if [[ $COMP_CWORD -eq 1 ]]; then
-    words='put get delete merge ttl keyspace scan count import export check compact stats config bench inspect version help completion --help --version'
+    words='put get delete merge ttl keyspace scan count import export index check compact stats config bench inspect version help completion --help --version'
   else
     case ${COMP_WORDS[1]} in
     put) words='--help --path --keyspace --config --preset --set --json --value-file --ttl --sync' ;;
@@ -18,9 +18,10 @@ _lightning_db() {
     ttl) words='--help --path --keyspace --config --preset --set --json' ;;
     keyspace) words='--help --path --keyspace --config --preset --set --json --merge-operator --default-ttl --counted' ;;
     scan) words='--help --path --keyspace --config --preset --set --json --prefix --start --end --limit --reverse --keys-only --hex --base64 --escape' ;;
-    count) words='--help --path --keyspace --config --preset --set --json --prefix --start --end' ;;
+    count) words='--help --path --keyspace --config --preset --set --json --prefix --start --end --exact --estimate --bytes' ;;
     import) words='--help --path --keyspace --config --preset --set --json --input --format --on-error --key-column --value-column --progress' ;;
     export) words='--help --path --keyspace --config --preset --set --json --output --format --prefix --start --end --key-column --value-column --text-columns --progress' ;;
+    index) words='--help --path --keyspace --config --preset --set --json --json-pointer --bytes --field --delimiter --of-key --unique --leave-out --equals --prefix --from --to --limit --after --reverse --values' ;;
     check) words='--help --path --keyspace --config --preset --set --json --quick' ;;
     compact) words='--help --path --keyspace --config --preset --set --json --start --end --rewrite' ;;
     stats) words='--help --path --keyspace --config --preset --set --json' ;;

@@ -30,6 +30,7 @@ int run_command_line(int argc, const char* const* argv) {
   add_scan_commands(line);
   add_import_command(line);
   add_export_command(line);
+  add_index_command(line);
   add_upkeep_commands(line);
   add_stats_command(line);
   add_config_command(line);

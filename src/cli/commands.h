@@ -22,6 +22,7 @@ void add_keyspace_command(CommandLine& line);  // keyspace
 void add_scan_commands(CommandLine& line);     // scan count
 void add_import_command(CommandLine& line);    // import
 void add_export_command(CommandLine& line);    // export
+void add_index_command(CommandLine& line);     // index
 void add_upkeep_commands(CommandLine& line);   // check compact
 void add_stats_command(CommandLine& line);     // stats
 void add_config_command(CommandLine& line);    // config

@@ -14,14 +14,19 @@ ExitCode exit_code_of(ErrorCode code) {
     case ErrorCode::kInputMalformed:
     case ErrorCode::kMergeOperatorMissing:
     case ErrorCode::kMergeFailed:
+    case ErrorCode::kNotUnique:
+    case ErrorCode::kExtractFailed:
+    case ErrorCode::kExtractorMissing:
       return ExitCode::kValidation;
 
     case ErrorCode::kDatabaseNotFound:
     case ErrorCode::kKeyspaceNotFound:
+    case ErrorCode::kIndexNotFound:
       return ExitCode::kNotFound;
 
     case ErrorCode::kDatabaseExists:
     case ErrorCode::kKeyspaceExists:
+    case ErrorCode::kIndexExists:
       return ExitCode::kExists;
 
     case ErrorCode::kKeyNotFound:
@@ -42,6 +47,7 @@ ExitCode exit_code_of(ErrorCode code) {
     case ErrorCode::kFormatUnsupported:
     case ErrorCode::kOutOfMemory:
     case ErrorCode::kReadOnlyMode:
+    case ErrorCode::kIndexNotReady:
       return ExitCode::kDatabase;
 
     case ErrorCode::kTransactionEnded:

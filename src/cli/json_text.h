@@ -28,6 +28,8 @@ class JsonText {
     if constexpr (std::same_as<T, bool>) return raw(name, value ? "true" : "false");
     return raw(name, std::to_string(value));
   }
+  // What is JSON already.
+  JsonText& literal(std::string_view name, std::string_view value) { return raw(name, value); }
   // Three digits behind the point.
   JsonText& field(std::string_view name, double value);
 

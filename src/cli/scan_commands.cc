@@ -79,16 +79,49 @@ CommandResult scan(Context& context, const ScanOptions& options) {
   return ExitCode::kOk;
 }
 
-CommandResult count(Context& context, const RangeOptions& range) {
-  LIGHTNING_ASSIGN(IterateOptions bounds, iterate_options(range));
+struct CountOptions {
+  RangeOptions range;
+  bool exact = false, estimate = false, bytes = false;
+};
+
+Status print_number(const Context& context, const char* name, std::uint64_t number, bool exact) {
+  const std::string text = std::to_string(number);
+  if (!context.options.json) return context.print(text);
+  return context.print(std::string("{\"") + name + "\":" + text + ",\"exact\":" + (exact ? "true}" : "false}"));
+}
+
+Result<KeyRange> key_range(const IterateOptions& bounds) {
+  KeyRange range = bounds.prefix.empty() ? KeyRange() : KeyRange::of_prefix(bounds.prefix);
+  if (bounds.lower_bound && (!range.start || *range.start < *bounds.lower_bound)) range.start = bounds.lower_bound;
+  if (bounds.upper_bound && (!range.end || *range.end > *bounds.upper_bound)) range.end = bounds.upper_bound;
+  if (range.start && range.end && *range.end < *range.start) range.end = range.start;  // nothing lies in both
+  return range;
+}
+
+CommandResult count(Context& context, const CountOptions& options) {
+  LIGHTNING_ASSIGN(IterateOptions bounds, iterate_options(options.range));
+  const bool everything = bounds.prefix.empty() && !bounds.lower_bound && !bounds.upper_bound;
+  if (options.estimate && !everything) return context.usage_error("--estimate is of all keys: it takes no range");
   LIGHTNING_ASSIGN(const Database db, context.open_for_reading());
   LIGHTNING_ASSIGN(const Keyspace keyspace, context.keyspace(db));
+  if (options.bytes) {
+    LIGHTNING_ASSIGN(const KeyRange range, key_range(bounds));
+    LIGHTNING_ASSIGN(const std::uint64_t bytes, db.approximate_size(keyspace, range));
+    LIGHTNING_TRY(print_number(context, "bytes", bytes, false));
+    return ExitCode::kOk;
+  }
+  if (everything && !options.exact) {
+    LIGHTNING_ASSIGN(const RecordCount known, db.count(keyspace));
+    if (known.exact || options.estimate) {
+      LIGHTNING_TRY(print_number(context, "count", known.records, known.exact));
+      return ExitCode::kOk;
+    }
+  }
   std::uint64_t keys = 0;
   Iterator it = db.iterate(keyspace, bounds);
   for (it.seek_to_first(); it.valid(); it.next()) ++keys;
   LIGHTNING_TRY(it.status());
-  LIGHTNING_TRY(
-      context.print(context.options.json ? "{\"count\":" + std::to_string(keys) + "}" : std::to_string(keys)));
+  LIGHTNING_TRY(print_number(context, "count", keys, true));
   return ExitCode::kOk;
 }
 
@@ -132,12 +165,17 @@ void add_scan_commands(CommandLine& line) {
   scanning.exclusive({"--hex", "--base64", "--escape"});
   scanning.runs([&line, options] { return scan(line.context(), *options); });
 
-  auto range = std::make_shared<RangeOptions>();
-  Command counting = line.add("count", "Counts keys by walking over them.",
+  auto counted = std::make_shared<CountOptions>();
+  Command counting = line.add("count", "Counts keys: at once where the keyspace is counted, else by a walk.",
                               "lightning_db count --path orders\n"
-                              "lightning_db count --path orders --prefix id:");
-  add_range_options(counting, *range);
-  counting.runs([&line, range] { return count(line.context(), *range); });
+                              "lightning_db count --path orders --prefix id:\n"
+                              "lightning_db count --path orders --estimate");
+  add_range_options(counting, counted->range);
+  counting.flag("--exact", counted->exact, "walk over the keys even where they are counted");
+  counting.flag("--estimate", counted->estimate, "no walk: about as many, by what the tables say");
+  counting.flag("--bytes", counted->bytes, "stored bytes of the range instead, about");
+  counting.exclusive({"--exact", "--estimate", "--bytes"});
+  counting.runs([&line, counted] { return count(line.context(), *counted); });
 }
 
 }  // namespace lightning::cli

@@ -26,11 +26,14 @@ Status print_check_json(Context& context, const CheckReport& report) {
     if (!where.key_range.empty()) json.field("keys", where.key_range);
     json.field("advice", finding.error.advice()).end_object();
   }
+  json.end_array().begin_array("not_compared");
+  for (const std::string& what : report.not_compared) json.begin_object().field("message", what).end_object();
   json.end_array().end_object();
   return context.print(json.text());
 }
 
 Status print_check_text(Context& context, const CheckReport& report) {
+  for (const std::string& what : report.not_compared) LIGHTNING_TRY(context.print(what));
   for (const CheckFinding& finding : report.findings) LIGHTNING_TRY(context.print(finding.error.to_string()));
   const std::string looked = human_count(report.tables) + " tables, " + human_count(report.blocks) + " blocks, " +
                              human_count(report.entries) + " entries, " +

@@ -120,9 +120,42 @@ TEST_F(Commands, ScanWalksRangesBothWays) {
   EXPECT_EQ(ldb("scan", {"--reverse", "--limit", "2", "--keys-only"}).out, "c1\nb2\n");
   EXPECT_EQ(ldb("scan", {"--start", "b", "--end", "b"}).out, "");
   EXPECT_EQ(ldb("count").out, "5\n");
-  EXPECT_EQ(ldb("count", {"--prefix", "a", "--json"}).out, "{\"count\":2}\n");
+  EXPECT_EQ(ldb("count", {"--prefix", "a", "--json"}).out, "{\"count\":2,\"exact\":true}\n");
+  EXPECT_EQ(ldb("count", {"--estimate", "--json"}).out, "{\"count\":5,\"exact\":false}\n");
+  EXPECT_EQ(ldb("count", {"--exact"}).out, "5\n");
+  EXPECT_GT(std::stoull(ldb("count", {"--prefix", "a", "--bytes"}).out), 0u);
+  EXPECT_EQ(ldb("count", {"--estimate", "--prefix", "a"}).exit_code, 2);
   expect_failure(ldb("scan", {"--start", "z", "--end", "a"}), 5, "LDB-1006");
   expect_failure(ldb("count", {"--start", "z", "--end", "a"}), 5, "LDB-1006");
+}
+
+// --- indexes ------------------------------------------------------------------------------------------------
+
+TEST_F(Commands, IndexesAreMadeAskedRebuiltAndDropped) {
+  put("ann", R"({"city":"Oslo","age":31})");
+  put("bob", R"({"city":"Bergen","age":9})");
+  put("cid", R"({"city":"Oslo","age":100})");
+  EXPECT_EQ(ldb("index", {"create", "by_city", "--json-pointer", "/city"}).exit_code, 0);
+  EXPECT_EQ(ldb("index", {"create", "by_age", "--json-pointer", "/age", "--unique"}).exit_code, 0);
+  EXPECT_EQ(ldb("index", {"query", "by_city", "--equals", "Oslo"}).out, "Oslo\tann\nOslo\tcid\n");
+  EXPECT_EQ(ldb("index", {"query", "by_city", "--prefix", "B"}).out, "Bergen\tbob\n");
+  EXPECT_EQ(ldb("index", {"query", "by_age", "--from", "10", "--reverse"}).out, "100\tcid\n31\tann\n");
+  EXPECT_EQ(ldb("index", {"query", "by_age", "--to", "9", "--json"}).out, "{\"value\":9,\"key\":\"bob\"}\n");
+  const Outcome first = ldb("index", {"query", "by_age", "--limit", "2"});
+  EXPECT_EQ(first.out, "9\tbob\n31\tann\n");
+  const std::string token = first.err.substr(first.err.find("--after ") + 8);
+  EXPECT_EQ(ldb("index", {"query", "by_age", "--after", token.substr(0, token.find('\n'))}).out, "100\tcid\n");
+  expect_failure(ldb("put", {"dan", R"({"age":9})"}), 5, "LDB-1042");
+  expect_failure(ldb("put", {"dan", "not json"}), 5, "LDB-1043");
+  EXPECT_EQ(ldb("check").exit_code, 0);
+  EXPECT_EQ(ldb("index", {"rebuild", "by_age"}).exit_code, 0);
+  EXPECT_NE(ldb("index", {"list"}).out.find("by_age\tready, unique\tjson /age"), std::string::npos);
+  EXPECT_EQ(ldb("index", {"drop", "by_age"}).exit_code, 0);
+  expect_failure(ldb("index", {"query", "by_age"}), 3, "LDB-1040");
+  expect_failure(ldb("index", {"create", "by_city", "--field", "0"}), 4, "LDB-1041");
+  EXPECT_EQ(ldb("index", {"create", "x"}).exit_code, 2);
+  EXPECT_EQ(ldb("index", {"create", "x", "--bytes", "1+"}).exit_code, 2);
+  EXPECT_EQ(ldb("index", {"frob", "x"}).exit_code, 2);
 }
 
 TEST_F(Commands, AClosedPipeEndsQuietly) {
