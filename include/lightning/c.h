@@ -56,6 +56,7 @@ typedef struct lightning_values lightning_values;
 typedef struct lightning_batch lightning_batch;
 typedef struct lightning_iterator lightning_iterator;
 typedef struct lightning_transaction lightning_transaction;
+typedef struct lightning_index_page lightning_index_page;
 typedef struct lightning_check_report lightning_check_report;
 typedef struct lightning_pool lightning_pool;
 typedef struct lightning_session lightning_session;
@@ -96,6 +97,11 @@ typedef enum lightning_code {
   LIGHTNING_ERROR_READ_ONLY_TRANSACTION = 1020,
   LIGHTNING_ERROR_MERGE_OPERATOR_MISSING = 1021,
   LIGHTNING_ERROR_MERGE_FAILED = 1022,
+  LIGHTNING_ERROR_INDEX_NOT_FOUND = 1040,
+  LIGHTNING_ERROR_INDEX_EXISTS = 1041,
+  LIGHTNING_ERROR_NOT_UNIQUE = 1042,
+  LIGHTNING_ERROR_EXTRACT_FAILED = 1043,
+  LIGHTNING_ERROR_EXTRACTOR_MISSING = 1044,
   /* 2xxx: the same call may succeed later */
   LIGHTNING_ERROR_LOCK_HELD = 2001,
   LIGHTNING_ERROR_BUSY = 2002,
@@ -108,6 +114,7 @@ typedef enum lightning_code {
   LIGHTNING_ERROR_TRANSACTION_EXPIRED = 2009,
   LIGHTNING_ERROR_TOO_MANY_TRANSACTIONS = 2010,
   LIGHTNING_ERROR_SNAPSHOT_TOO_OLD = 2011,
+  LIGHTNING_ERROR_INDEX_NOT_READY = 2020,
   /* 3xxx: an operator can restore service */
   LIGHTNING_ERROR_IO = 3001,
   LIGHTNING_ERROR_NO_SPACE = 3002,
@@ -451,6 +458,130 @@ LIGHTNING_CALL lightning_error* lightning_transaction_rollback(lightning_transac
 LIGHTNING_API int32_t lightning_transaction_get_state(const lightning_transaction* transaction);
 LIGHTNING_API uint64_t lightning_transaction_id(const lightning_transaction* transaction);
 LIGHTNING_API void lightning_transaction_free(lightning_transaction* transaction); /* rolls back what is active */
+
+/* --- secondary indexes ---------------------------------------------------------------------------------------------
+ * Records found by what is in them. An index is kept by the same commit as its records; from its creation on, writes
+ * may answer NOT_UNIQUE or EXTRACT_FAILED. */
+typedef enum lightning_extractor {
+  LIGHTNING_EXTRACT_JSON_POINTER = 0, /* a string, number or boolean in a value that is JSON */
+  LIGHTNING_EXTRACT_BYTES = 1,        /* `bytes` bytes from `offset` on */
+  LIGHTNING_EXTRACT_FIELD = 2         /* the field of this number, from 0, that `delimiter` separates */
+} lightning_extractor;
+
+typedef struct lightning_index_options {
+  size_t struct_size;
+  int32_t extractor;        /* lightning_extractor */
+  const char* json_pointer; /* RFC 6901: "/address/city" */
+  uint32_t offset, bytes;
+  uint32_t field;
+  char delimiter;
+  bool of_key;     /* bytes or field of the key, not of the value */
+  bool unique;     /* no two records with the same value */
+  bool leave_out;  /* a record in which nothing can be found is in no index; else it is refused: EXTRACT_FAILED */
+  bool background; /* create and rebuild return when building has begun: lightning_index_get_state() */
+  /* Called now and then while building, from the thread that builds; false cancels and drops the index. May be NULL.
+   * It must not throw, nor call the database. */
+  bool (*progress)(void* context, uint64_t records, uint64_t records_total);
+  void* context;
+} lightning_index_options;
+#define LIGHTNING_INDEX_OPTIONS_INIT \
+  {sizeof(lightning_index_options),  \
+   LIGHTNING_EXTRACT_JSON_POINTER,   \
+   NULL,                             \
+   0,                                \
+   0,                                \
+   0,                                \
+   ',',                              \
+   false,                            \
+   false,                            \
+   false,                            \
+   false,                            \
+   NULL,                             \
+   NULL}
+
+typedef enum lightning_index_state {
+  LIGHTNING_INDEX_BUILDING = 0,
+  LIGHTNING_INDEX_READY = 1,
+  LIGHTNING_INDEX_FAILED = 2 /* it could not be built: rebuild it when the records are corrected, or drop it */
+} lightning_index_state;
+
+LIGHTNING_CALL lightning_error* lightning_create_index(lightning_db* db, const lightning_keyspace* keyspace,
+                                                       const void* name, size_t name_size,
+                                                       const lightning_index_options* options);
+LIGHTNING_CALL lightning_error* lightning_drop_index(lightning_db* db, const lightning_keyspace* keyspace,
+                                                     const void* name, size_t name_size);
+/* Throws the entries away and builds them anew. Of the options only background and progress count; may be NULL. */
+LIGHTNING_CALL lightning_error* lightning_rebuild_index(lightning_db* db, const lightning_keyspace* keyspace,
+                                                        const void* name, size_t name_size,
+                                                        const lightning_index_options* options);
+/* state: lightning_index_state. records, records_total: while it is being built; may be NULL. */
+LIGHTNING_CALL lightning_error* lightning_index_get_state(lightning_db* db, const lightning_keyspace* keyspace,
+                                                          const void* name, size_t name_size, int32_t* state,
+                                                          uint64_t* records, uint64_t* records_total);
+/* Their names, as lightning_list_keyspaces(). */
+LIGHTNING_CALL lightning_error* lightning_list_indexes(lightning_db* db, const lightning_keyspace* keyspace,
+                                                       lightning_bytes** names, size_t* count);
+
+/* What was extracted. In order: false, true, numbers by size (all kinds of them together), strings by bytes. */
+typedef enum lightning_value_kind {
+  LIGHTNING_VALUE_NONE = 0,
+  LIGHTNING_VALUE_BOOLEAN = 1,
+  LIGHTNING_VALUE_INTEGER = 2,
+  LIGHTNING_VALUE_UNSIGNED = 3, /* what INTEGER cannot hold */
+  LIGHTNING_VALUE_NUMBER = 4,
+  LIGHTNING_VALUE_STRING = 5
+} lightning_value_kind;
+typedef struct lightning_index_value {
+  int32_t kind; /* lightning_value_kind: which of the others counts */
+  bool boolean;
+  int64_t integer;
+  uint64_t unsigned_integer;
+  double number;
+  lightning_bytes string;
+} lightning_index_value;
+
+typedef struct lightning_index_query {
+  size_t struct_size;
+  /* NONE: no bound; with one bound alone, values of its kind (boolean, number, string) are meant. */
+  lightning_index_value from, to;
+  bool from_exclusive, to_exclusive;
+  lightning_bytes prefix;             /* strings that begin with this; not together with bounds */
+  bool reverse;                       /* from the largest value down */
+  bool with_records;                  /* the records' values, too */
+  uint32_t limit;                     /* matches in a page, 1 .. 100,000 */
+  lightning_bytes continuation;       /* of the page before, of the same query */
+  const lightning_snapshot* snapshot; /* NULL: the newest visible write. NULL in a transaction, which has its own */
+} lightning_index_query;
+#define LIGHTNING_INDEX_QUERY_INIT \
+  {sizeof(lightning_index_query),  \
+   {0, false, 0, 0, 0, {NULL, 0}}, \
+   {0, false, 0, 0, 0, {NULL, 0}}, \
+   false,                          \
+   false,                          \
+   {NULL, 0},                      \
+   false,                          \
+   false,                          \
+   100,                            \
+   {NULL, 0},                      \
+   NULL}
+
+/* query may be NULL: all of it. */
+LIGHTNING_CALL lightning_error* lightning_query_index(lightning_db* db, const lightning_keyspace* keyspace,
+                                                      const void* name, size_t name_size,
+                                                      const lightning_index_query* query, lightning_index_page** page);
+/* Sees own writes. At serializable isolation what was looked at must be unchanged at the commit. */
+LIGHTNING_CALL lightning_error* lightning_transaction_query_index(lightning_transaction* transaction,
+                                                                  const lightning_keyspace* keyspace, const void* name,
+                                                                  size_t name_size, const lightning_index_query* query,
+                                                                  lightning_index_page** page);
+/* Matches, in the order of the query. What is asked of an index beyond them, or of NULL, is NONE or empty. */
+LIGHTNING_API size_t lightning_index_page_length(const lightning_index_page* page);
+LIGHTNING_API lightning_index_value lightning_index_page_value(const lightning_index_page* page, size_t index);
+LIGHTNING_API lightning_bytes lightning_index_page_key(const lightning_index_page* page, size_t index);
+LIGHTNING_API lightning_bytes lightning_index_page_record(const lightning_index_page* page, size_t index);
+/* Empty: this was the last page. */
+LIGHTNING_API lightning_bytes lightning_index_page_continuation(const lightning_index_page* page);
+LIGHTNING_API void lightning_index_page_free(lightning_index_page* page);
 
 /* --- upkeep -------------------------------------------------------------------------------------------------------*/
 /* Writes what is in memory to tables; durable at return. */

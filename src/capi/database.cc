@@ -127,15 +127,7 @@ lightning_error* lightning_list_keyspaces(lightning_db* db, lightning_bytes** na
     LIGHTNING_TRY(cleared(count, "count"));
     LIGHTNING_ASSIGN(const auto home, home_of(db));
     const std::vector<std::string> all = home->database.keyspaces();
-    std::size_t bytes = all.size() * sizeof(lightning_bytes);
-    for (const std::string& name : all) bytes += name.size();
-    auto* const entries = static_cast<lightning_bytes*>(allocate(bytes));
-    char* at = reinterpret_cast<char*>(entries + all.size());
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      entries[i] = {at, all[i].size()};
-      at = std::copy(all[i].begin(), all[i].end(), at);
-    }
-    *names = entries;
+    *names = list_of(all);
     *count = all.size();
     return {};
   });

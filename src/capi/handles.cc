@@ -106,6 +106,18 @@ void* allocate(std::size_t bytes) {
   return memory;
 }
 
+lightning_bytes* list_of(const std::vector<std::string>& names) {
+  std::size_t bytes = names.size() * sizeof(lightning_bytes);
+  for (const std::string& name : names) bytes += name.size();
+  auto* const entries = static_cast<lightning_bytes*>(allocate(bytes));
+  char* at = reinterpret_cast<char*>(entries + names.size());
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    entries[i] = {at, names[i].size()};
+    at = std::copy(names[i].begin(), names[i].end(), at);
+  }
+  return entries;
+}
+
 void hand_over(std::string_view bytes, void*& value, std::size_t& size) {
   value = allocate(bytes.size());
   if (!bytes.empty()) std::memcpy(value, bytes.data(), bytes.size());

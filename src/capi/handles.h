@@ -80,6 +80,9 @@ struct lightning_batch {
   bool has_home = false;
   lightning::WriteBatch batch;
 };
+struct lightning_index_page {
+  lightning::IndexPage page;
+};
 struct lightning_check_report {
   lightning::CheckReport report;
   std::vector<std::unique_ptr<lightning_error>> findings;
@@ -150,6 +153,8 @@ Lifetime lifetime_of(int64_t ttl_ms, int64_t expires_at_ms);
 int64_t moment_of(bool found, const std::optional<std::chrono::milliseconds>& expires_at);
 Result<IterateOptions> iterate_options_of(const std::shared_ptr<OpenDatabase>& home,
                                           const lightning_iterate_options* options);
+// One piece of memory for lightning_free().
+lightning_bytes* list_of(const std::vector<std::string>& names);
 Result<KeyRange> range_of(const lightning_bytes* start, const lightning_bytes* end);
 
 // Memory for lightning_free().

@@ -1,5 +1,5 @@
-/* What programs were compiled with, on a 64-bit machine: compiling this fails if a value, a place or a size has changed.
- * New fields come at the end of a struct, new values behind the others; what stands here stays. */
+/* What programs were compiled with, on a 64-bit machine: compiling this fails if a value, a place or a size has
+ * changed. New fields come at the end of a struct, new values behind the others; what stands here stays. */
 #include <lightning/c.h>
 
 #define HOLDS(what) _Static_assert(what, #what)
@@ -28,6 +28,11 @@ HOLDS(LIGHTNING_ERROR_TRANSACTION_TOO_LARGE == 1019);
 HOLDS(LIGHTNING_ERROR_READ_ONLY_TRANSACTION == 1020);
 HOLDS(LIGHTNING_ERROR_MERGE_OPERATOR_MISSING == 1021);
 HOLDS(LIGHTNING_ERROR_MERGE_FAILED == 1022);
+HOLDS(LIGHTNING_ERROR_INDEX_NOT_FOUND == 1040);
+HOLDS(LIGHTNING_ERROR_INDEX_EXISTS == 1041);
+HOLDS(LIGHTNING_ERROR_NOT_UNIQUE == 1042);
+HOLDS(LIGHTNING_ERROR_EXTRACT_FAILED == 1043);
+HOLDS(LIGHTNING_ERROR_EXTRACTOR_MISSING == 1044);
 HOLDS(LIGHTNING_ERROR_LOCK_HELD == 2001);
 HOLDS(LIGHTNING_ERROR_BUSY == 2002);
 HOLDS(LIGHTNING_ERROR_STALLED == 2003);
@@ -39,6 +44,7 @@ HOLDS(LIGHTNING_ERROR_LOCK_TIMEOUT == 2008);
 HOLDS(LIGHTNING_ERROR_TRANSACTION_EXPIRED == 2009);
 HOLDS(LIGHTNING_ERROR_TOO_MANY_TRANSACTIONS == 2010);
 HOLDS(LIGHTNING_ERROR_SNAPSHOT_TOO_OLD == 2011);
+HOLDS(LIGHTNING_ERROR_INDEX_NOT_READY == 2020);
 HOLDS(LIGHTNING_ERROR_IO == 3001);
 HOLDS(LIGHTNING_ERROR_NO_SPACE == 3002);
 HOLDS(LIGHTNING_ERROR_PERMISSION_DENIED == 3003);
@@ -132,6 +138,52 @@ HOLDS(sizeof(lightning_transaction_options) >= 56);
 
 AT(lightning_savepoint, opaque, 0);
 HOLDS(sizeof(lightning_savepoint) >= 16);
+
+HOLDS(LIGHTNING_EXTRACT_JSON_POINTER == 0);
+HOLDS(LIGHTNING_EXTRACT_BYTES == 1);
+HOLDS(LIGHTNING_EXTRACT_FIELD == 2);
+HOLDS(LIGHTNING_INDEX_BUILDING == 0);
+HOLDS(LIGHTNING_INDEX_READY == 1);
+HOLDS(LIGHTNING_INDEX_FAILED == 2);
+HOLDS(LIGHTNING_VALUE_NONE == 0);
+HOLDS(LIGHTNING_VALUE_BOOLEAN == 1);
+HOLDS(LIGHTNING_VALUE_INTEGER == 2);
+HOLDS(LIGHTNING_VALUE_UNSIGNED == 3);
+HOLDS(LIGHTNING_VALUE_NUMBER == 4);
+HOLDS(LIGHTNING_VALUE_STRING == 5);
+AT(lightning_index_options, struct_size, 0);
+AT(lightning_index_options, extractor, 8);
+AT(lightning_index_options, json_pointer, 16);
+AT(lightning_index_options, offset, 24);
+AT(lightning_index_options, bytes, 28);
+AT(lightning_index_options, field, 32);
+AT(lightning_index_options, delimiter, 36);
+AT(lightning_index_options, of_key, 37);
+AT(lightning_index_options, unique, 38);
+AT(lightning_index_options, leave_out, 39);
+AT(lightning_index_options, background, 40);
+AT(lightning_index_options, progress, 48);
+AT(lightning_index_options, context, 56);
+HOLDS(sizeof(lightning_index_options) >= 64);
+AT(lightning_index_value, kind, 0);
+AT(lightning_index_value, boolean, 4);
+AT(lightning_index_value, integer, 8);
+AT(lightning_index_value, unsigned_integer, 16);
+AT(lightning_index_value, number, 24);
+AT(lightning_index_value, string, 32);
+HOLDS(sizeof(lightning_index_value) == 48); /* it lies inside others */
+AT(lightning_index_query, struct_size, 0);
+AT(lightning_index_query, from, 8);
+AT(lightning_index_query, to, 56);
+AT(lightning_index_query, from_exclusive, 104);
+AT(lightning_index_query, to_exclusive, 105);
+AT(lightning_index_query, prefix, 112);
+AT(lightning_index_query, reverse, 128);
+AT(lightning_index_query, with_records, 129);
+AT(lightning_index_query, limit, 132);
+AT(lightning_index_query, continuation, 136);
+AT(lightning_index_query, snapshot, 152);
+HOLDS(sizeof(lightning_index_query) >= 160);
 
 AT(lightning_check_options, struct_size, 0);
 AT(lightning_check_options, full, 8);
