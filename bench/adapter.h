@@ -72,6 +72,7 @@ enum class Serves : std::uint8_t {
   kEverything,
   kAllButTransactions,
   kTransactions,
+  kPuts,        // puts without sync
   kSyncedPuts,  // a yardstick for the disk
   kNothing,     // accepts every call and keeps nothing: the cost of the harness itself
 };
@@ -92,6 +93,7 @@ const std::vector<Engine>& engines();
 
 Engine lightning_engine();
 Engine lightning_pessimistic_engine();
+Engine lightning_indexed_engine();
 Engine rocksdb_engine();
 Engine rocksdb_optimistic_engine();
 Engine rocksdb_pessimistic_engine();

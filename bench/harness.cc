@@ -109,6 +109,8 @@ bool Row::is_for(const Engine& engine) const {
       return !transactions;
     case Serves::kTransactions:
       return transactions;
+    case Serves::kPuts:
+      return unit == "put" && !sync;
     case Serves::kSyncedPuts:
       return sync && !transactions;
     case Serves::kNothing:

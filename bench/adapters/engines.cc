@@ -8,6 +8,7 @@ const std::vector<Engine>& engines() {
 #ifdef LIGHTNING_BENCH_WITH_LIGHTNING
       lightning_engine(),
       lightning_pessimistic_engine(),
+      lightning_indexed_engine(),
 #endif
 #ifdef LIGHTNING_BENCH_WITH_ROCKSDB
       rocksdb_engine(),
