@@ -111,7 +111,7 @@ Result<std::string> from_base64(std::string_view text) {
     for (int shift = 16; shift >= 0; shift -= 8) out += static_cast<char>(group >> shift & 255);
     group = 0;
   }
-  out.resize(out.size() - padding);
+  out.erase(out.size() - std::min(padding, out.size()));
   if (padding > 0) {  // bits under the padding must be zero, so that every byte string has one encoding only
     const auto last =
         static_cast<unsigned char>(kBase64Values[static_cast<unsigned char>(text[text.size() - 1 - padding])]);

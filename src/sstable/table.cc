@@ -53,8 +53,7 @@ Status check_agreement(const TableMeta& said, const TableMeta& found) {
 
 Table::Impl::Impl(std::unique_ptr<TableFile> file, TableFile::Contents contents, const TableMeta& meta,
                   cache::BlockCache& cache, base::MemoryBudget& budget)
-    : path_(file->path()),
-      file_(std::move(file)),
+    : file_(std::move(file)),
       footer_(contents.footer),
       stored_properties_(std::move(contents.properties)),
       index_(std::move(contents.index)),
@@ -62,7 +61,8 @@ Table::Impl::Impl(std::unique_ptr<TableFile> file, TableFile::Contents contents,
       meta_(meta),
       cache_(cache),
       budget_(budget),
-      slots_(std::make_unique<cache::BlockSlot[]>(index_.blocks())) {
+      slots_(std::make_unique<cache::BlockSlot[]>(index_.blocks())),
+      path_(file_->path()) {
   properties_.blocks = stored_properties_.blocks;
   properties_.data_stored_bytes = stored_properties_.data_stored_bytes;
   properties_.index_bytes = stored_properties_.index_bytes;
@@ -79,15 +79,15 @@ Table::Impl::Impl(std::unique_ptr<TableFile> file, TableFile::Contents contents,
 
 Table::Impl::Impl(const std::string& path, Index index, const Error& damage, const TableMeta& meta,
                   cache::BlockCache& cache, base::MemoryBudget& budget)
-    : path_(path),
-      damage_(Error(damage).in_key_range("[" + printable_key(meta.smallest_key) + ", " +
-                                         printable_key(meta.largest_key) + "]")),
-      footer_(unread_footer(meta)),
+    : footer_(unread_footer(meta)),
       index_(std::move(index)),
       meta_(meta),
       cache_(cache),
       budget_(budget),
-      slots_(std::make_unique<cache::BlockSlot[]>(index_.blocks())) {
+      slots_(std::make_unique<cache::BlockSlot[]>(index_.blocks())),
+      path_(path),
+      damage_(Error(damage).in_key_range("[" + printable_key(meta.smallest_key) + ", " +
+                                         printable_key(meta.largest_key) + "]")) {
   charge();
 }
 

@@ -32,8 +32,6 @@ class Table::Impl {
   std::string key_range(std::uint32_t block) const;
   std::uint64_t data_end() const { return footer_.data_offset + footer_.data_bytes; }
 
-  const std::string path_;
-  const std::optional<Error> damage_;      // no block can be read
   const std::unique_ptr<TableFile> file_;  // null if there is damage_
   const Footer footer_;
   const StoredProperties stored_properties_;
@@ -45,6 +43,8 @@ class Table::Impl {
   const std::unique_ptr<cache::BlockSlot[]> slots_;
   Properties properties_;
   std::int64_t charged_bytes_ = 0;
+  const std::string path_;
+  const std::optional<Error> damage_;  // no block can be read
 
  private:
   void charge();
