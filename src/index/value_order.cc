@@ -36,7 +36,7 @@ void append_number(std::string& to, double nearest, int residual) {
   const auto bits = std::bit_cast<std::uint64_t>(nearest);
   to.push_back(kNumber);
   append_big_endian(to, (bits & kSign) != 0 ? ~bits : bits | kSign, 8);
-  append_big_endian(to, static_cast<std::uint64_t>(residual + kResidualBias), 2);
+  append_big_endian(to, static_cast<std::uint64_t>(std::int64_t{residual} + kResidualBias), 2);
 }
 
 // 2^64 as a double is exact, and more than any integer: differences are taken without overflow.
