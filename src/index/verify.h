@@ -5,8 +5,9 @@
 
 namespace lightning::index {
 
-// Adds to `report` what does not hold: kInconsistentState, and what cannot be compared. At most 100 findings for one index. What the answers depend
-// on is read at one moment, so writers may go on. False if options.progress asked to stop.
+// Adds to `report` what does not hold: kInconsistentState, and what cannot be compared. At most 100 findings for one
+// index. What the answers depend on is read at one moment, so writers may go on. False if options.progress asked to
+// stop.
 Result<bool> verify(engine::Engine& engine, const CheckOptions& options, CheckReport& report);
 
 }  // namespace lightning::index
