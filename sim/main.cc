@@ -1,8 +1,4 @@
 // engine_sim: runs crash simulations by seed, and replays one.
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -11,6 +7,7 @@
 #include <string>
 
 #include "sim/crash_run.h"
+#include "sim/process_pool.h"
 
 namespace {
 
@@ -35,16 +32,9 @@ struct Arguments {
   bool scenarios = false, twice = false, verbose = false;
 };
 
-// Between the parent and its children.
-struct Shared {
-  std::atomic<std::uint64_t> next{0}, crashes{0}, recoveries{0}, calls{0}, failures{0};
+struct Shared : lightning::sim::PoolShare {
+  std::atomic<std::uint64_t> crashes{0}, recoveries{0}, calls{0};
 };
-
-void report(Shared& shared, const std::string& line) {
-  shared.failures.fetch_add(1);
-  std::printf("%s\n", line.c_str());
-  std::fflush(stdout);
-}
 
 void add(Shared& shared, const RunResult& result) {
   shared.crashes += result.crashes;
@@ -64,7 +54,7 @@ void run_one_seed(Shared& shared, std::uint64_t seed, bool twice, bool verbose) 
   if (again.hash != result.hash) report(shared, "seed " + std::to_string(seed) + ": a second run was another one");
 }
 
-// Some work in a process of its own, since killed worlds do not give back their memory.
+// What one process does.
 void work(Shared& shared, const Arguments& arguments) {
   constexpr std::uint64_t kSeedsPerProcess = 50;
   if (arguments.scenarios) {
@@ -85,31 +75,14 @@ bool is_done(const Shared& shared, const Arguments& arguments) {
 }
 
 int run(const Arguments& arguments) {
-  void* const memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return 2;
-  Shared& shared = *new (memory) Shared;
+  auto* const made = lightning::sim::make_share<Shared>();
+  if (made == nullptr) return 2;
+  Shared& shared = *made;
   const auto start = std::chrono::steady_clock::now();
-  std::uint64_t running = 0;
-  while (running > 0 || !is_done(shared, arguments)) {
-    if (running < arguments.jobs && !is_done(shared, arguments)) {
-      const std::uint64_t before = shared.next.load();
-      const pid_t child = ::fork();
-      if (child == 0) {
-        work(shared, arguments);
-        ::_exit(0);
-      }
-      if (child < 0) return 2;
-      ++running;
-      while (shared.next.load() == before) ::usleep(200);  // until it has taken its share
-      continue;
-    }
-    int status = 0;
-    if (::wait(&status) < 0) return 2;
-    --running;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-      report(shared, "a process ended with status " + std::to_string(status) + ", somewhere before seed " +
-                         std::to_string(arguments.start + shared.next.load()));
-  }
+  const bool ran = lightning::sim::run_processes(
+      shared, arguments.jobs, [&] { work(shared, arguments); }, [&] { return is_done(shared, arguments); },
+      [&] { return "somewhere before seed " + std::to_string(arguments.start + shared.next.load()); });
+  if (!ran) return 2;
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   std::printf("%llu crashes, %llu recoveries, %llu calls, %llu failures in %.1f s (%.0f crashes/s)\n",
               static_cast<unsigned long long>(shared.crashes), static_cast<unsigned long long>(shared.recoveries),

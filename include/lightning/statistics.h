@@ -55,7 +55,9 @@ struct StallStatistics {
 };
 
 struct MemoryStatistics {  // bytes by owner
-  std::uint64_t budget = 0, blocks = 0, filters_and_indexes = 0, memtables = 0, log_buffers = 0, pinned_blocks = 0;
+  std::uint64_t budget = 0, blocks = 0, filters_and_indexes = 0, memtables = 0, log_buffers = 0;
+  std::uint64_t fixed = 0;          // set aside for what a process takes without any data: code, stacks, buffers
+  std::uint64_t pinned_blocks = 0;  // of the blocks: those that readers hold
 };
 
 struct TransactionStatistics {                              // counters since open

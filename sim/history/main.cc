@@ -1,8 +1,5 @@
 // history_sim: runs concurrent transactions by seed, judges their histories, and replays one.
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -15,6 +12,7 @@
 
 #include "base/planted_bug.h"
 #include "sim/history/run.h"
+#include "sim/process_pool.h"
 
 namespace {
 
@@ -48,18 +46,11 @@ struct Arguments {
   std::string cases, ledger, commit = "unknown";
 };
 
-// Between the parent and its children.
-struct Shared {
-  std::atomic<std::uint64_t> next{0}, runs{0}, lives{0}, crashes{0}, transactions{0}, committed{0}, failures{0};
+struct Shared : lightning::sim::PoolShare {
+  std::atomic<std::uint64_t> runs{0}, lives{0}, crashes{0}, transactions{0}, committed{0};
   std::atomic<std::uint64_t> first_failure{~std::uint64_t{0}};
   std::atomic<std::uint32_t> seen[3][2];  // by level and mode, a bit for each anomaly
 };
-
-void report(Shared& shared, const std::string& line) {
-  shared.failures.fetch_add(1);
-  std::printf("%s\n", line.c_str());
-  std::fflush(stdout);
-}
 
 std::vector<Case> chosen_cases(const Arguments& arguments) {
   std::vector<Case> chosen;
@@ -108,7 +99,7 @@ bool is_done(const Shared& shared, const Arguments& arguments) {
   return shared.next.load() >= arguments.seeds;
 }
 
-// Some seeds in a process of its own, since killed worlds do not give back their memory.
+// What one process does.
 void work(Shared& shared, const Arguments& arguments, const std::vector<Case>& chosen) {
   constexpr std::uint64_t kSeedsPerProcess = 50;
   lightning::base::plant(arguments.plant);
@@ -159,32 +150,14 @@ int run(const Arguments& arguments) {
     for (const Case& each : chosen) std::printf("%-40s %s\n", each.name().c_str(), each.workload->what);
     return 0;
   }
-  void* const memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return 2;
-  Shared& shared = *new (memory) Shared;
+  auto* const made = lightning::sim::make_share<Shared>();
+  if (made == nullptr) return 2;
+  Shared& shared = *made;
   const auto start = std::chrono::steady_clock::now();
-  std::uint64_t running = 0;
-  while (running > 0 || !is_done(shared, arguments)) {
-    if (running < arguments.jobs && !is_done(shared, arguments)) {
-      const std::uint64_t before = shared.next.load();
-      const pid_t child = ::fork();
-      if (child == 0) {
-        work(shared, arguments, chosen);
-        std::fflush(nullptr);
-        ::_exit(0);
-      }
-      if (child < 0) return 2;
-      ++running;
-      while (shared.next.load() == before) ::usleep(200);  // until it has taken its share
-      continue;
-    }
-    int status = 0;
-    if (::wait(&status) < 0) return 2;
-    --running;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-      report(shared, "a process ended with status " + std::to_string(status) + ", somewhere before seed " +
-                         std::to_string(arguments.start + shared.next.load()));
-  }
+  const bool ran = lightning::sim::run_processes(
+      shared, arguments.jobs, [&] { work(shared, arguments, chosen); }, [&] { return is_done(shared, arguments); },
+      [&] { return "somewhere before seed " + std::to_string(arguments.start + shared.next.load()); });
+  if (!ran) return 2;
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (arguments.seen) print_seen(shared);
   if (shared.failures.load() > 0)

@@ -84,7 +84,7 @@ LightningDbConfig LightningDbConfig::low_memory() {
   config.cache_size = 64ull << 20;
   config.memtable_bytes = 4ull << 20;
   config.memtables_max = 2;
-  config.wal_segment_bytes = 8ull << 20;
+  config.wal_segment_bytes = 4ull << 20;
   config.table_bytes = 16ull << 20;
   config.compaction_threads = 1;
   return config;

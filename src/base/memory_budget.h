@@ -7,7 +7,14 @@
 
 namespace lightning::base {
 
-enum class MemoryOwner : std::uint8_t { kBlocks, kFiltersAndIndexes, kMemTables, kLogBuffers, kCompaction, kCount };
+enum class MemoryOwner : std::uint8_t {
+  kBlocks,
+  kFiltersAndIndexes,
+  kMemTables,
+  kLogBuffers,
+  kFixed,  // what the process takes without any data
+  kCount
+};
 
 // Threads: any. Accounting only: it never refuses; owners that can shrink (the block cache) look at headroom().
 class MemoryBudget {
@@ -37,6 +44,23 @@ class MemoryBudget {
   };
   const std::uint64_t limit_;
   std::array<Counter, static_cast<std::size_t>(MemoryOwner::kCount)> held_;
+};
+
+// A charge for as long as it lives. The budget must outlive it.
+class MemoryCharge {
+ public:
+  MemoryCharge(MemoryBudget& budget, MemoryOwner owner, std::uint64_t bytes)
+      : budget_(budget), owner_(owner), bytes_(static_cast<std::int64_t>(bytes)) {
+    budget_.charge(owner_, bytes_);
+  }
+  ~MemoryCharge() { budget_.charge(owner_, -bytes_); }
+  MemoryCharge(const MemoryCharge&) = delete;
+  MemoryCharge& operator=(const MemoryCharge&) = delete;
+
+ private:
+  MemoryBudget& budget_;
+  const MemoryOwner owner_;
+  const std::int64_t bytes_;
 };
 
 }  // namespace lightning::base

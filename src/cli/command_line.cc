@@ -83,8 +83,9 @@ Command& Command::texts(const std::string& names, std::vector<std::string>& into
 }
 
 Command& Command::number(const std::string& names, std::uint64_t& into, const std::string& type,
-                         const std::string& help, std::uint64_t smallest, std::uint64_t largest) {
-  app_->add_option(names, into, help)->type_name(type)->check(CLI::Range(smallest, largest));
+                         const std::string& help, std::uint64_t smallest, std::uint64_t largest,
+                         const std::string& group) {
+  in_group(app_->add_option(names, into, help)->type_name(type)->check(CLI::Range(smallest, largest)), group);
   return *this;
 }
 
@@ -96,8 +97,8 @@ Command& Command::choice(const std::string& names, std::string& into, const std:
   return *this;
 }
 
-Command& Command::flag(const std::string& names, bool& into, const std::string& help) {
-  app_->add_flag(names, into, help);
+Command& Command::flag(const std::string& names, bool& into, const std::string& help, const std::string& group) {
+  in_group(app_->add_flag(names, into, help), group);
   return *this;
 }
 

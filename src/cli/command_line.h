@@ -27,16 +27,17 @@ class Command {
   Command& argument(const std::string& name, std::string& into, const std::string& type, const std::string& help);
   Command& optional_argument(const std::string& name, std::string& into, const std::string& type,
                              const std::string& help);
-  // `names`: "--output", or "--output,output" for one that may be given as an argument, too.
+  // `names`: "--output", or "--output,output" for one that may be given as an argument, too. `group`: the heading that
+  // the help shows it under.
   Command& text(const std::string& names, std::string& into, const std::string& type, const std::string& help,
                 const std::string& group = "");
   Command& texts(const std::string& names, std::vector<std::string>& into, const std::string& type,
                  const std::string& help, const std::string& group = "");
   Command& number(const std::string& names, std::uint64_t& into, const std::string& type, const std::string& help,
-                  std::uint64_t smallest, std::uint64_t largest);
+                  std::uint64_t smallest, std::uint64_t largest, const std::string& group = "");
   Command& choice(const std::string& names, std::string& into, const std::vector<std::string>& choices,
                   const std::string& help);
-  Command& flag(const std::string& names, bool& into, const std::string& help);
+  Command& flag(const std::string& names, bool& into, const std::string& help, const std::string& group = "");
   // At most one of these flags.
   Command& exclusive(const std::vector<std::string>& names);
   bool given(const std::string& name) const;  // after parsing

@@ -266,20 +266,22 @@ void add_index_command(CommandLine& line) {
   command.text("--json-pointer", asked->json_pointer, "POINTER",
                "create: a part of a JSON value, such as /address/city", "Create");
   command.text("--bytes", asked->bytes, "OFFSET[+COUNT]", "create: bytes of the value", "Create");
-  command.number("--field", asked->field, "N", "create: the Nth field of the value, from 0", 0, ~std::uint32_t{0});
+  command.number("--field", asked->field, "N", "create: the Nth field of the value, from 0", 0, ~std::uint32_t{0},
+                 "Create");
   command.text("--delimiter", asked->delimiter, "BYTE", "create: what separates fields, if not a comma", "Create");
-  command.flag("--of-key", asked->of_key, "create: bytes or field of the key instead");
-  command.flag("--unique", asked->unique, "create: no two records with the same value");
-  command.flag("--leave-out", asked->leave_out, "create: records that cannot be indexed are left out, not refused");
+  command.flag("--of-key", asked->of_key, "create: bytes or field of the key instead", "Create");
+  command.flag("--unique", asked->unique, "create: no two records with the same value", "Create");
+  command.flag("--leave-out", asked->leave_out, "create: records that cannot be indexed are left out, not refused",
+               "Create");
   command.text("--equals", asked->equals, "VALUE", "query: this value (text:7 for a string that looks like a number)",
                "Query");
   command.text("--prefix", asked->prefix, "VALUE", "query: strings that begin with this", "Query");
   command.text("--from", asked->from, "VALUE", "query: smallest value, inclusive", "Query");
   command.text("--to", asked->to, "VALUE", "query: largest value, inclusive", "Query");
-  command.number("--limit", asked->limit, "N", "query: at most this many", 1, 100'000);
+  command.number("--limit", asked->limit, "N", "query: at most this many", 1, 100'000, "Query");
   command.text("--after", asked->after, "TOKEN", "query: go on behind an earlier page", "Query");
-  command.flag("--reverse", asked->reverse, "query: from the largest value down");
-  command.flag("--values", asked->values, "query: the records' values, too");
+  command.flag("--reverse", asked->reverse, "query: from the largest value down", "Query");
+  command.flag("--values", asked->values, "query: the records' values, too", "Query");
   command.runs([&line, asked, command] { return run(line.context(), *asked, command); });
 }
 

@@ -48,7 +48,8 @@ void add_state(JsonText& json, const Statistics& s) {
 
   json.begin_object("memory").field("budget", s.memory.budget).field("blocks", s.memory.blocks);
   json.field("filters_and_indexes", s.memory.filters_and_indexes).field("memtables", s.memory.memtables);
-  json.field("log_buffers", s.memory.log_buffers).field("pinned_blocks", s.memory.pinned_blocks).end_object();
+  json.field("log_buffers", s.memory.log_buffers).field("fixed", s.memory.fixed);
+  json.field("pinned_blocks", s.memory.pinned_blocks).end_object();
 
   json.begin_object("loss_window")
       .field("bytes", s.loss_window.bytes)

@@ -351,6 +351,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Clock time_;
   std::atomic<bool> has_default_ttls_{false};
   base::MemoryBudget budget_;
+  const base::MemoryCharge fixed_memory_;
   env::OpenFiles table_files_;
   base::EpochDomain epochs_;
   std::unique_ptr<cache::BlockCache> cache_;

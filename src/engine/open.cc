@@ -14,6 +14,14 @@ namespace {
 
 constexpr std::uint64_t kMiB = 1 << 20;
 
+// What resident memory is above the sum of all that is charged as it comes and goes. Measured on Debian 12: 6 to 8 MiB
+// of code, libraries, stacks and small objects; and for each background thread 2.5 MiB of buffers for the tables that
+// it writes, which the allocator keeps for the thread's next job.
+std::uint64_t fixed_memory(const LightningDbConfig& config) {
+  const std::uint64_t threads = config.flush_threads + config.compaction_threads;
+  return std::min(8 * kMiB + threads * 5 * kMiB / 2, config.cache_size / 5);
+}
+
 // What the zeros in a configuration stand for on this machine.
 LightningDbConfig resolve(LightningDbConfig config) {
   env::raise_open_files_limit();
@@ -63,6 +71,7 @@ Engine::Engine(env::Env& env, std::string path, const LightningDbConfig& config,
       default_options_(options.default_keyspace),
       time_(env.clock),
       budget_(config.cache_size),
+      fixed_memory_(budget_, base::MemoryOwner::kFixed, fixed_memory(config)),
       table_files_(env.files, config.open_files_max),
       cache_(std::make_unique<cache::BlockCache>(budget_, epochs_)),
       rate_limiter_(config.background_bytes_per_second) {}

@@ -284,6 +284,7 @@ Statistics Engine::stats() {
   stats.memory.filters_and_indexes = budget_.held(base::MemoryOwner::kFiltersAndIndexes);
   stats.memory.memtables = budget_.held(base::MemoryOwner::kMemTables);
   stats.memory.log_buffers = budget_.held(base::MemoryOwner::kLogBuffers);
+  stats.memory.fixed = budget_.held(base::MemoryOwner::kFixed);
   stats.memory.pinned_blocks = cache.pinned_bytes;
   const std::uint64_t now_ms = time_.now_ms();
   for (const TreePtr& tree : all_trees()) {

@@ -30,6 +30,8 @@ Result<std::shared_ptr<Segment>> Segment::prepare(const Life& life, format::File
                                                   const std::string& recycled) {
   env::FileSystem& files = life.env.files;
   const std::string path = life.path_of(number);
+  // Its pages are resident before there is a Segment to charge them.
+  const base::MemoryCharge mapped(life.budget, base::MemoryOwner::kLogBuffers, life.segment_bytes);
   const auto make = [&]() -> Result<std::shared_ptr<Segment>> {
     const format::Uid uid = life.env.random.uid();
     std::shared_ptr<env::LogFile> file;

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "cli/support/process.h"
+#include "lightning/config.h"
 
 namespace lightning::cli::testing {
 namespace {
@@ -409,6 +410,22 @@ TEST(Bench, EveryWorkloadPrintsOneLineOfJson) {
     }
   }
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // their own memory would be counted too
+TEST(Bench, MemoryStaysWithinATenthOfASmallBudgetWithMoreDataThanItHolds) {
+  TempDir files;
+  const Outcome outcome = run({"bench", "--path", files / "db", "--preset", "low_memory", "--workload", "readrandom",
+                               "--num", "300000", "--key-size", "50", "--value-size", "200", "--json"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  constexpr std::string_view kField = "\"rss_bytes\":";
+  const std::size_t at = outcome.out.find(kField);
+  ASSERT_NE(at, std::string::npos) << outcome.out;
+  const std::uint64_t resident = std::stoull(outcome.out.substr(at + kField.size()));
+  const std::uint64_t budget = LightningDbConfig::low_memory().cache_size;
+  EXPECT_LE(resident, budget + budget / 10);
+  EXPECT_GE(resident, budget / 2) << "it is there to be used";
+}
+#endif
 
 TEST(Bench, LeavesOtherDataAlone) {
   TempDir files;
