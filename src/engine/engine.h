@@ -281,6 +281,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Result<bool> find_with_io(const ReadView& view, std::string_view key, Sequence at, bool fill_cache, Found& found);
   void count_filters(const Found& found);
   static void pin_found(const ReadView& view, const Found& found, std::string_view bytes, PinnedValue& value);
+  static Status expire(const ReadRules& rules, Found& found);
+  static bool walk_operands(std::string_view key, Found& found, Resolver& resolver);
   // What a key holds whose newest version does not say so alone. The view is pinned, and no epoch is held.
   template <class Use>
   Status resolve_versions(const ReadView& view, const ReadRules& rules, std::string_view key, Sequence at,

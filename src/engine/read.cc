@@ -12,6 +12,7 @@ struct Engine::Found {
   std::string_view value;
   cache::Block* block = nullptr;  // null: in a memtable of the view
   bool block_pinned = false;
+  const memtable::MemTable* memtable = nullptr;  // that one, if find_with_io() found it there
   std::uint32_t filter_checks = 0, filter_negatives = 0;
 };
 
@@ -85,9 +86,16 @@ Engine::Lookup Engine::find_in_memory(const ReadView& view, std::string_view key
 // The same with reads from disk allowed. The view is pinned, and no epoch is held.
 Result<bool> Engine::find_with_io(const ReadView& view, std::string_view key, Sequence at, bool fill_cache,
                                   Found& found) {
-  if (const auto entry = view.active.table->get(key, at)) return found_entry(*entry, found), true;
+  const auto in_memory = [&](const MemTableSpan& span) {
+    const auto entry = span.table->get(key, at);
+    if (!entry) return false;
+    found_entry(*entry, found);
+    found.memtable = span.table.get();
+    return true;
+  };
+  if (in_memory(view.active)) return true;
   for (const MemTableSpan& span : view.sealed)
-    if (const auto entry = span.table->get(key, at)) return found_entry(*entry, found), true;
+    if (in_memory(span)) return true;
 
   const std::uint64_t hash = sstable::filter_hash(key);
   const std::uint64_t head = base::head_of(key);
@@ -126,6 +134,29 @@ void Engine::count_filters(const Found& found) {
   if (found.filter_negatives != 0) counters_.add(Counter::kFilterNegatives, found.filter_negatives);
 }
 
+// A record with a lifetime becomes a put while it lives, and an erase from then on. Not inlined: what plain puts run
+// through stays as short as it was.
+[[gnu::noinline]] Status Engine::expire(const ReadRules& rules, Found& found) {
+  LIGHTNING_ASSIGN(const Held held, held_by(found.type, found.value, rules));
+  found.type = held.present ? format::EntryType::kPut : format::EntryType::kErase;
+  found.value = held.value;
+  return {};
+}
+
+// Of a counter that many add to, a memtable holds thousands of operands: below the one that was found they are walked,
+// not looked up. True if a base ends them, which is then in `found`; else `found` is the last operand.
+bool Engine::walk_operands(std::string_view key, Found& found, Resolver& resolver) {
+  if (found.sequence == 0) return false;
+  const auto versions = found.memtable->iterator();
+  for (versions->seek(key, found.sequence - 1); versions->valid(); versions->next()) {
+    const format::Entry& entry = versions->entry();
+    if (entry.key != key) break;
+    found_entry(entry, found);
+    if (resolver.take(entry.type, entry.value) == Resolver::Next::kDone) return true;
+  }
+  return false;
+}
+
 // The versions of a key from its newest down, as far as they matter. `use` is called with what they come to while the
 // bytes are in place; `found` is the base, if there is one, and its block is the caller's to let go of.
 template <class Use>
@@ -137,6 +168,7 @@ Status Engine::resolve_versions(const ReadView& view, const ReadRules& rules, st
     found = {};
     LIGHTNING_ASSIGN(const bool there, find_with_io(view, key, at, fill_cache, found));
     if (!there || resolver.take(found.type, found.value) == Resolver::Next::kDone) break;
+    if (found.memtable != nullptr && walk_operands(key, found, resolver)) break;
     if (found.block_pinned) cache::BlockCache::release(found.block);
     const Sequence met = found.sequence;
     found = {};
@@ -172,6 +204,10 @@ Result<bool> Engine::get(const Keyspace& keyspace, std::string_view key, std::st
     if (answer == Lookup::kFound && found.type == format::EntryType::kPut) {
       value.assign(found.value);
       present = true;
+    } else if (answer == Lookup::kFound && found.type == format::EntryType::kPutExpiring) [[unlikely]] {
+      LIGHTNING_TRY(expire(read_rules(*tree), found));
+      present = found.type == format::EntryType::kPut;
+      if (present) value.assign(found.value);
     } else if (answer == Lookup::kMiss || (answer == Lookup::kFound && found.type != format::EntryType::kErase)) {
       view.pin();
       pinned.reset(&view);
@@ -265,6 +301,9 @@ Status Engine::multi_get(const Keyspace& keyspace, std::span<const std::string_v
       count_filters(found);
       if (answer == Lookup::kFound && found.type == format::EntryType::kPut) {
         pin_found(view, found, found.value, values[i]);
+      } else if (answer == Lookup::kFound && found.type == format::EntryType::kPutExpiring) [[unlikely]] {
+        LIGHTNING_TRY(expire(read_rules(*tree), found));
+        if (found.type == format::EntryType::kPut) pin_found(view, found, found.value, values[i]);
       } else if (answer == Lookup::kMiss || (answer == Lookup::kFound && found.type != format::EntryType::kErase)) {
         missing.push_back(i);
       }
