@@ -147,6 +147,7 @@ void Trial::measure(unsigned threads, Limit limit, unsigned sampling, const std:
   std::barrier ready(static_cast<std::ptrdiff_t>(threads) + 1);
   std::barrier start(static_cast<std::ptrdiff_t>(threads) + 1);
   std::vector<std::thread> pool;
+  pool.reserve(threads);
   const std::uint64_t share = limit.operations / threads + (limit.operations % threads != 0);
   for (unsigned i = 0; i < threads; ++i) {
     pool.emplace_back([&, i] {

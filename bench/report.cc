@@ -83,6 +83,7 @@ Measurement median_of(const Series& series) {
   const auto of = [&series](auto field) {
     using T = std::remove_cvref_t<decltype(series.samples[0].*field)>;
     std::vector<T> values;
+    values.reserve(series.samples.size());
     for (const auto& sample : series.samples) values.push_back(sample.*field);
     return median(std::move(values));
   };

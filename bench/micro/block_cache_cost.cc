@@ -37,6 +37,7 @@ double measure(int threads, const Step& step) {
   std::atomic<bool> stop{false};
   std::atomic<std::uint64_t> calls{0};
   std::vector<std::thread> running;
+  running.reserve(static_cast<std::size_t>(threads));
   const std::clock_t start = std::clock();
   for (int t = 0; t < threads; ++t) {
     running.emplace_back([&, t] {

@@ -327,7 +327,8 @@ double hit_rate(Policy& policy, const Trace& trace) {
     const bool hit = policy.access(trace[i]);
     hits += hit && i >= trace.size() / 5 ? 1 : 0;
   }
-  return 100.0 * static_cast<double>(hits) / static_cast<double>(trace.size() - trace.size() / 5);
+  const std::size_t counted = trace.size() - trace.size() / 5;
+  return 100.0 * static_cast<double>(hits) / static_cast<double>(counted);
 }
 
 void print_row(const std::string& name, const Setting& s, double share, const Trace& trace) {

@@ -101,7 +101,7 @@ Row measure(const std::vector<char>& keys, std::uint64_t n) {
   const std::string value(kValueBytes, 'v');
   const auto key = [&](std::uint64_t i) { return std::string_view(&keys[i * kKeyBytes], kKeyBytes); };
   std::vector<char> shuffled(keys.size());  // so that reading the key to look for is no cache miss of its own
-  for (std::uint64_t i = 0; i < n; ++i) std::copy_n(key(mix(i) % n).data(), kKeyBytes, &shuffled[i * kKeyBytes]);
+  for (std::uint64_t i = 0; i < n; ++i) std::ranges::copy(key(mix(i) % n), &shuffled[i * kKeyBytes]);
   const auto looked_for = [&](std::uint64_t i) { return std::string_view(&shuffled[i * kKeyBytes], kKeyBytes); };
   const auto entry = [&](std::uint64_t i) { return format::Entry{key(i), i + 1, format::EntryType::kPut, value}; };
   Row row{};
@@ -141,6 +141,7 @@ Row measure(const std::vector<char>& keys, std::uint64_t n) {
 template <class Store>
 void report(const char* shape, const std::vector<char>& keys, std::uint64_t n, int repeats) {
   std::vector<Row> rows;
+  rows.reserve(static_cast<std::size_t>(repeats));
   for (int i = 0; i < repeats; ++i) rows.push_back(measure<Store>(keys, n));
   const auto least = [&](double Row::* field) {
     double value = rows[0].*field;
