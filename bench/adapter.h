@@ -94,6 +94,7 @@ const std::vector<Engine>& engines();
 Engine lightning_engine();
 Engine lightning_pessimistic_engine();
 Engine lightning_indexed_engine();
+Engine lightning_expiring_engine();
 Engine rocksdb_engine();
 Engine rocksdb_optimistic_engine();
 Engine rocksdb_pessimistic_engine();

@@ -1,8 +1,9 @@
-// Lightning DB through its public API, with its default integrity level; and once more with a secondary index, to see
-// what that costs.
+// Lightning DB through its public API, with its default integrity level; and with a secondary index, and with records
+// that expire, to see what these cost.
 #include "lightning/database.h"
 
 #include <array>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -94,14 +95,16 @@ class LightningSession final : public Session {
   std::array<PinnedValue, kMultiMax> many_;
 };
 
+enum class Keyspaces : std::uint8_t { kPlain, kIndexed, kExpiring };
+
 class LightningStore final : public Store {
  public:
-  LightningStore(const StoreOptions& options, Concurrency concurrency, bool indexed)
-      : db_(unwrap(Database::open(options.path, config_for(options)), "open")),
+  LightningStore(const StoreOptions& options, Concurrency concurrency, Keyspaces keyspaces)
+      : db_(unwrap(Database::open(options.path, config_for(options), options_for(keyspaces)), "open")),
         sync_(options.sync),
         concurrency_(concurrency) {
     // Of bytes that another version of a record changes: each put writes an entry, and each overwrite two.
-    if (indexed && db_.list_indexes().empty())
+    if (keyspaces == Keyspaces::kIndexed && db_.list_indexes().empty())
       unwrap(db_.create_index(db_.default_keyspace(), "bytes", {.extractor = ByteRange{.offset = 8, .bytes = 8}}),
              "create_index");
   }
@@ -120,15 +123,20 @@ class LightningStore final : public Store {
     config.enable_statistics = false;  // the peers' latency histograms are off as well
     return config;
   }
+  static OpenOptions options_for(Keyspaces keyspaces) {
+    OpenOptions options;
+    if (keyspaces == Keyspaces::kExpiring) options.default_keyspace.default_ttl = std::chrono::hours(24);
+    return options;
+  }
 
   Database db_;
   bool sync_;
   Concurrency concurrency_;
 };
 
-template <Concurrency kConcurrency, bool kIndexed = false>
+template <Concurrency kConcurrency, Keyspaces kKeyspaces = Keyspaces::kPlain>
 std::unique_ptr<Store> open(const StoreOptions& options) {
-  return std::make_unique<LightningStore>(options, kConcurrency, kIndexed);
+  return std::make_unique<LightningStore>(options, kConcurrency, kKeyspaces);
 }
 
 }  // namespace
@@ -142,7 +150,13 @@ Engine lightning_pessimistic_engine() {
 }
 
 Engine lightning_indexed_engine() {
-  return {"lightning-i", LIGHTNING_BENCH_VERSION, Serves::kPuts, open<Concurrency::kOptimistic, true>, "lightning"};
+  return {"lightning-i", LIGHTNING_BENCH_VERSION, Serves::kPuts, open<Concurrency::kOptimistic, Keyspaces::kIndexed>,
+          "lightning"};
+}
+
+Engine lightning_expiring_engine() {
+  return {"lightning-t", LIGHTNING_BENCH_VERSION, Serves::kAllButTransactions,
+          open<Concurrency::kOptimistic, Keyspaces::kExpiring>, "lightning"};
 }
 
 }  // namespace lightning::bench

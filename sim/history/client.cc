@@ -16,8 +16,7 @@ Result<Found> decoded(Key key, const std::optional<std::string>& value) {
 
 }  // namespace
 
-// --- inside a transaction
-// ---------------------------------------------------------------------------------------------
+// --- inside a transaction -----------------------------------------------------------------------------------------
 
 Operation& Recorded::begin(Operation::Kind kind) {
   Operation& operation = entry_.operations.emplace_back();
@@ -87,7 +86,8 @@ Result<std::vector<Found>> Recorded::scan(Key from, Key to, const ScanOptions& o
 
 Status Recorded::put(Key key, std::int64_t number, std::vector<Version> list) {
   Operation& operation = begin(Operation::Kind::kWrite);
-  operation.found.push_back({key, list.empty() ? journal_.fresh() : list.back(), number, std::move(list)});
+  const Version version = list.empty() ? journal_.fresh() : list.back();
+  operation.found.push_back({key, version, number, std::move(list)});
   const std::string value = encode(operation.found.front(), draw_padding(dice_));
   const Status put = txn_.put(tables_.keyspace(key), Tables::name(key), value);
   end(operation);
@@ -118,8 +118,7 @@ Status Recorded::undo(const Savepoint& savepoint, std::size_t mark) {
   return undone;
 }
 
-// --- whole calls
-// ------------------------------------------------------------------------------------------------------
+// --- whole calls --------------------------------------------------------------------------------------------------
 
 Entry& Client::add() {
   Entry& entry = journal_.history.clients[id_].emplace_back();
