@@ -98,7 +98,8 @@ Status Recorded::put(Key key, std::int64_t number, std::vector<Version> list) {
 Status Recorded::append(const Found& found) {
   std::vector<Version> list = found.list;
   list.push_back(journal_.fresh());
-  return put(found.key, static_cast<std::int64_t>(list.size()), std::move(list));
+  const auto length = static_cast<std::int64_t>(list.size());
+  return put(found.key, length, std::move(list));
 }
 
 Status Recorded::erase(Key key) {

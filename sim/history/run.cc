@@ -132,6 +132,7 @@ class Lives {
     journal_->history.start = *std::move(start);
     journal_->history.lists = case_.workload->lists;
     std::vector<base::Thread> threads;
+    threads.reserve(clients);
     for (std::uint32_t c = 0; c < clients; ++c)
       threads.push_back(base::Thread::spawn("client" + std::to_string(c), [this, &db, &tables, c, seed = dice_.next()] {
         Client client(*db, *journal_, *tables, c, seed, terms_);
@@ -227,6 +228,7 @@ RunResult run_threads(const Case& chosen, std::uint64_t seed, const std::string&
   journal.history.start = *std::move(start);
   journal.history.lists = chosen.workload->lists;
   std::vector<base::Thread> running;
+  running.reserve(threads);
   for (std::uint32_t c = 0; c < threads; ++c)
     running.push_back(base::Thread::spawn("client" + std::to_string(c), [&, c] {
       Client client(*db, journal, *tables, c, seed * 1000 + c, terms_of(chosen));

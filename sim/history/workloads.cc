@@ -20,6 +20,7 @@ Key any(Recorded& txn, std::uint32_t table, std::uint32_t rows) {
 
 std::vector<Key> all_keys(env::Dice& dice, std::uint32_t table, std::uint32_t rows) {
   std::vector<Key> keys;
+  keys.reserve(rows);
   for (std::uint32_t row = 0; row < rows; ++row) keys.push_back(key_of(table, row));
   for (std::size_t i = keys.size(); i > 1; --i) std::swap(keys[i - 1], keys[dice.below(i)]);
   return keys;

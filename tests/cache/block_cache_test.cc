@@ -237,8 +237,7 @@ TEST_F(BlockCacheTest, ThreadsInsertingIntoOneSlotGetOneBlock) {
     Table table(*cache_, 1);
     std::vector<Block*> got(4);
     std::vector<base::Thread> threads;
-    for (std::size_t t = 0; t < got.size(); ++t)
-      threads.push_back(base::Thread::spawn("insert", [&, t] { got[t] = table.insert_pinned(0); }));
+    for (Block*& block : got) threads.push_back(base::Thread::spawn("insert", [&] { block = table.insert_pinned(0); }));
     for (auto& thread : threads) thread.join();
     for (Block* block : got) {
       EXPECT_EQ(block, got[0]);

@@ -28,7 +28,7 @@ bool exists(SimulatedFileSystem& files, const std::string& path) { return must(f
 // What `after` says of each of kSeeds disks that were prepared alike.
 std::map<std::string, int> outcomes(const std::function<void(SimulatedFileSystem&)>& prepare,
                                     const std::function<std::string(SimulatedFileSystem&)>& after,
-                                    SimulatedDiskOptions options = {}) {
+                                    const SimulatedDiskOptions& options = {}) {
   std::map<std::string, int> seen;
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
     SimulatedFileSystem files(seed, options);

@@ -249,7 +249,7 @@ class Store : public testing::Test {
   }
   env::Env& env() { return world_.env; }
   env::SimulatedFileSystem& files() { return world_.files; }
-  void append(VersionEdit edit) {
+  void append(const VersionEdit& edit) {
     must(manifest_->append(edit));
     must(state_.apply(edit));
     note();
@@ -259,11 +259,11 @@ class Store : public testing::Test {
       VersionEdit edit;
       edit.add_tables = {{0, 0, table(number, "a", "z")}};
       edit.flushed = {{0, number * 10}};
-      append(std::move(edit));
+      append(edit);
     }
     VersionEdit drop;
     drop.drop_tables = {{0, 0, 1}, {0, 0, 2}};
-    append(std::move(drop));
+    append(drop);
   }
   Result<State> load_now(LoadReport& report) {
     LIGHTNING_ASSIGN(const Superblock superblock, read_superblock(env(), kDirectory));

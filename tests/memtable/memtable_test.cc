@@ -15,7 +15,6 @@ namespace {
 
 using base::MemoryBudget;
 using base::MemoryOwner;
-using format::Entry;
 using format::EntryType;
 using format::kSequenceMax;
 

@@ -26,7 +26,7 @@ TEST(Count, FollowsEveryKindOfWrite) {
   World().run([](Database& db) {
     const auto made = db.create_keyspace("orders", {.counted = true});
     ASSERT_OK(made);
-    const Keyspace orders = *made;
+    const Keyspace& orders = *made;
     expect_count(db, orders, 0);
     ASSERT_OK(db.put(orders, "a", "1"));
     ASSERT_OK(db.put(orders, "a", "2"));

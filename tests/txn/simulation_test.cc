@@ -197,7 +197,7 @@ class Bank {
       const auto before = db.get("number");
       if (!before) return fail("get: " + before.error().to_string());
       const int mine = number(*before) + 1;
-      const std::optional<std::string> expected = *before;
+      const std::optional<std::string>& expected = *before;
       const auto set = expected ? db.compare_and_set("number", *expected, std::to_string(mine))
                                 : db.put_if_absent("number", std::to_string(mine));
       if (!set && set.error().category() != ErrorCategory::kRetryable) return fail(set.error().to_string());
