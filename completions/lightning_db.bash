@@ -13,7 +13,7 @@ _lightning_db() {
     case ${COMP_WORDS[1]} in
     put) words='--help --path --keyspace --config --preset --set --json --value-file --ttl --sync' ;;
     get) words='--help --path --keyspace --config --preset --set --json --raw --number --hex --base64' ;;
-    delete) words='--help --path --keyspace --config --preset --set --json --sync' ;;
+    delete) words='--help --path --keyspace --config --preset --set --json --prefix --start --end --all --sync' ;;
     merge) words='--help --path --keyspace --config --preset --set --json --sync' ;;
     ttl) words='--help --path --keyspace --config --preset --set --json' ;;
     keyspace) words='--help --path --keyspace --config --preset --set --json --merge-operator --default-ttl --counted' ;;

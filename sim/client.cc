@@ -30,14 +30,18 @@ std::string describe(const Keyspace& keyspace, std::string_view key) {
   return "keyspace '" + keyspace.name() + "', key '" + std::string(key) + "'";
 }
 
+std::string describe(const Change& change) {
+  std::string text = std::to_string(change.keyspace) + "/";
+  if (change.range) return text + change.range->start.value_or("") + ".." + change.range->end.value_or("") + " erased";
+  text += change.key;
+  if (!change.value) return text + " erased";
+  text += (change.merges ? "+=" : "=") + change.value->substr(0, 9) + "#" + std::to_string(change.value->size());
+  return text + (change.lives == Lives::kNoMore ? " expired" : "");
+}
+
 std::string describe_changes(const std::vector<Change>& changes) {
   std::string text;
-  for (const Change& change : changes) {
-    text += (text.empty() ? "" : " ") + std::to_string(change.keyspace) + "/" + change.key;
-    if (change.value)
-      text += (change.merges ? "+=" : "=") + change.value->substr(0, 9) + "#" + std::to_string(change.value->size());
-    text += !change.value ? " erased" : change.lives == Lives::kNoMore ? " expired" : "";
-  }
+  for (const Change& change : changes) text += (text.empty() ? "" : " ") + describe(change);
   return text;
 }
 
@@ -139,6 +143,18 @@ Content Client::own_part(const Content& content) const {
 
 std::string Client::key() { return prefix_ + key_number(dice_.below(kKeys)); }
 
+// Of keys that begin with `prefix`; where that is empty, of any. Mostly a few neighbours: what is erased all the time
+// has no history.
+KeyRange Client::range(const std::string& prefix) {
+  KeyRange range = prefix.empty() ? KeyRange{} : KeyRange::of_prefix(prefix);
+  const std::uint64_t first = dice_.below(kKeys), last = std::min(first + 1 + dice_.below(3), kKeys - 1);
+  if (!dice_.one_in(8)) range.start = prefix + key_number(first);
+  if (!dice_.one_in(8))
+    range.end = prefix + key_number(dice_.one_in(4) ? dice_.below(kKeys) : last) + (dice_.one_in(4) ? "0" : "");
+  if (range.start && range.end && *range.end < *range.start) std::swap(range.start, range.end);
+  return range;
+}
+
 std::string Client::value(std::uint64_t bytes) {
   std::string text = std::to_string(id_) + "." + std::to_string(scene_.calls) + "." + std::to_string(++values_) + ":";
   if (text.size() >= bytes) return text;
@@ -207,8 +223,12 @@ bool Client::answered(Truth::Write write, const Error* error, std::optional<Sequ
     scene_.say("  client " + std::to_string(id_) + ": " + describe_changes(changes) + ", visible " +
                std::to_string(now) + (durable ? ", durable" : ""));
   for (const Change& change : changes)
-    if (change.key.starts_with(prefix_)) apply(mine_, change);
+    if (own(change)) apply(mine_, change);
   return true;
+}
+
+bool Client::own(const Change& change) const {
+  return change.range ? change.range->start.value_or("").starts_with(prefix_) : change.key.starts_with(prefix_);
 }
 
 bool Client::asks_sync(Durability durability) const {
@@ -241,11 +261,20 @@ bool Client::erase(const Keyspace& keyspace, const std::string& key, Durability 
   return answered(write, status ? nullptr : &status.error(), {}, durability, changes);
 }
 
+bool Client::erase_range(const Keyspace& keyspace, const KeyRange& range, Durability durability) {
+  const std::vector<Change> changes{{.keyspace = keyspace.id(), .key = {}, .value = {}, .range = range}};
+  const Truth::Write write = scene_.truth.begin(id_, changes, visible(), asks_sync(durability));
+  const Status status = db_.erase_range(keyspace, range, {.durability = durability});
+  return answered(write, status ? nullptr : &status.error(), {}, durability, changes);
+}
+
 bool Client::write(const std::vector<std::pair<Keyspace, Change>>& batch_changes, Durability durability) {
   WriteBatch batch;
   std::vector<Change> changes;
   for (const auto& [keyspace, change] : batch_changes) {
-    if (change.merges) {
+    if (change.range) {
+      batch.erase_range(keyspace, *change.range);
+    } else if (change.merges) {
       batch.merge(keyspace, change.key, *change.value);
     } else if (change.value) {
       batch.put(keyspace, change.key, *change.value, lifetime_of(change.lives));
@@ -269,7 +298,10 @@ void Client::random_batch() {
     const Keyspace& where = shared ? keyspaces_[dice_.below(std::min<std::size_t>(2, keyspaces_.size()))] : keyspace();
     Change change{where.id(), shared ? "s:" + key_number(dice_.below(kKeys)) : key(), std::nullopt};
     change.merges = merges(where) && dice_.one_in(3);
-    if (change.merges) {
+    if (dice_.one_in(30)) {
+      change.merges = false;
+      change.range = range(shared ? "s:" : prefix_);
+    } else if (change.merges) {
       change.value = value(12);
     } else if (!dice_.one_in(4)) {
       change.value = large ? value(dice_.below(options_.large_bytes / 20)) : value();
@@ -522,6 +554,7 @@ void Client::check_refusals() {
   expect(db_.merge(db_.default_keyspace(), key(), "x"), ErrorCode::kInvalidArgument, "merge without an operator");
   expect(db_.put(where, key(), "must not appear", {.ttl = std::chrono::milliseconds(-1)}), ErrorCode::kInvalidArgument,
          "put with a negative ttl");
+  expect(db_.erase_range(where, {.start = "b", .end = "a"}), ErrorCode::kInvertedRange, "erase of an inverted range");
   WriteBatch batch;
   batch.put(where, key(), "must not appear").put(where, "", "x");
   const auto written = db_.write(batch);
@@ -548,12 +581,19 @@ void Client::step() {
   if (what < 26) {
     const Keyspace& where = keyspace();
     if (merges(where) && dice_.one_in(2)) {
-      merge(where, key(), value(12), durability());
+      const std::string one = key();
+      merge(where, one, value(12), durability());
+      if (dice_.one_in(3)) {  // another one, perhaps with somebody in between who sees the first alone
+        hold_or_release();
+        merge(where, one, value(12), durability());
+      }
     } else {
       put(where, key(), value(), durability(), lives());
     }
-  } else if (what < 35) {
+  } else if (what < 33) {
     erase(keyspace(), key(), durability());
+  } else if (what < 35) {
+    erase_range(keyspace(), range(prefix_), durability());
   } else if (what < 50) {
     random_batch();
   } else if (what < 62) {

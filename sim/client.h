@@ -75,6 +75,7 @@ class Client {
   // Of a keyspace that make_keyspace() made.
   bool merge(const Keyspace& keyspace, const std::string& key, const std::string& operand, Durability durability);
   bool erase(const Keyspace& keyspace, const std::string& key, Durability durability);
+  bool erase_range(const Keyspace& keyspace, const KeyRange& range, Durability durability);
   bool write(const std::vector<std::pair<Keyspace, Change>>& changes, Durability durability);
   bool sync();
   bool flush();
@@ -99,7 +100,9 @@ class Client {
                 const std::vector<Change>& changes);
   bool fine(const Status& status, const char* what);
   bool asks_sync(Durability durability) const;
+  bool own(const Change& change) const;
   std::string key();
+  KeyRange range(const std::string& prefix);
   std::string value();
   Lives lives();
   Durability durability();

@@ -97,6 +97,20 @@ const std::vector<Scenario>& scenarios() {
          (void)db.compact_range(*in);
          client.merge(*in, "n", client.value(9), kAsk);
        }},
+      {"a range is erased, flushed and compacted",
+       [](Database& db, Client& client) {
+         put_some(db, client, "a", 6);
+         client.flush();
+         put_some(db, client, "b", 3);
+       },
+       [](Database& db, Client& client) {
+         client.erase_range(db.default_keyspace(), {.start = "a2", .end = "b1"}, kAsk);
+         client.put(db.default_keyspace(), "a3", client.value(30), kAsk);
+         client.flush();
+         client.erase_range(db.default_keyspace(), {.start = "a5", .end = {}}, kAsk);
+         (void)db.compact_range();
+         put_some(db, client, "b", 1);
+       }},
       {"create and drop a keyspace", [](Database& db, Client& client) { put_some(db, client, "a", 3); },
        [](Database& db, Client& client) {
          client.make_keyspace("new");

@@ -45,7 +45,12 @@ const Content& content_of(const State& state, std::uint32_t keyspace) {
 }  // namespace
 
 void apply(State& state, const Change& change) {
-  if (change.merges) {
+  if (change.range) {
+    Content& content = state[change.keyspace];
+    const auto& [start, end] = *change.range;
+    content.erase(start ? content.lower_bound(*start) : content.begin(),
+                  end ? content.lower_bound(*end) : content.end());
+  } else if (change.merges) {
     state[change.keyspace][change.key] += *change.value;
   } else if (change.value && change.lives != Lives::kNoMore) {
     state[change.keyspace].insert_or_assign(change.key, *change.value);

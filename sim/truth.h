@@ -28,9 +28,10 @@ enum class Lives : std::uint8_t { kForEver, kLong, kNoMore };  // kNoMore: its m
 struct Change {
   std::uint32_t keyspace = 0;
   std::string key;
-  std::optional<std::string> value;  // none: erase
-  Lives lives = Lives::kForEver;     // what is put
-  bool merges = false;               // the value is appended to what is there
+  std::optional<std::string> value;    // none: erase
+  Lives lives = Lives::kForEver;       // what is put
+  bool merges = false;                 // the value is appended to what is there
+  std::optional<KeyRange> range = {};  // that is erased; then nothing else is meant
 };
 
 void apply(State& state, const Change& change);

@@ -260,6 +260,11 @@ LIGHTNING_CALL lightning_error* lightning_erase(lightning_db* db, const lightnin
 LIGHTNING_CALL lightning_error* lightning_merge(lightning_db* db, const lightning_keyspace* keyspace, const void* key,
                                                 size_t key_size, const void* operand, size_t operand_size,
                                                 const lightning_write_options* options);
+/* Every key of the range that was written before; NULL for a bound: none. LIGHTNING_ERROR_INVERTED_RANGE. In a keyspace
+   that is counted or indexed key by key: LIGHTNING_ERROR_TRANSACTION_TOO_LARGE, LIGHTNING_ERROR_CONFLICT. */
+LIGHTNING_CALL lightning_error* lightning_erase_range(lightning_db* db, const lightning_keyspace* keyspace,
+                                                      const lightning_bytes* start, const lightning_bytes* end,
+                                                      const lightning_write_options* options);
 /* Writes `value` if the key is absent. */
 LIGHTNING_CALL lightning_error* lightning_put_if_absent(lightning_db* db, const lightning_keyspace* keyspace,
                                                         const void* key, size_t key_size, const void* value,
@@ -289,6 +294,9 @@ LIGHTNING_CALL lightning_error* lightning_batch_merge(lightning_batch* batch, co
                                                       size_t operand_size);
 LIGHTNING_CALL lightning_error* lightning_batch_erase(lightning_batch* batch, const lightning_keyspace* keyspace,
                                                       const void* key, size_t key_size);
+/* In a keyspace that is counted or indexed lightning_write() refuses it: LIGHTNING_ERROR_NOT_SUPPORTED. */
+LIGHTNING_CALL lightning_error* lightning_batch_erase_range(lightning_batch* batch, const lightning_keyspace* keyspace,
+                                                            const lightning_bytes* start, const lightning_bytes* end);
 LIGHTNING_API size_t lightning_batch_length(const lightning_batch* batch); /* operations */
 LIGHTNING_API void lightning_batch_clear(lightning_batch* batch);
 LIGHTNING_API void lightning_batch_free(lightning_batch* batch);
@@ -358,6 +366,8 @@ LIGHTNING_API lightning_bytes lightning_iterator_key(const lightning_iterator* i
 LIGHTNING_API lightning_bytes lightning_iterator_value(const lightning_iterator* iterator); /* until the next move */
 /* As lightning_expires_at(); 0 where it is not valid. */
 LIGHTNING_API int64_t lightning_iterator_expires_at(const lightning_iterator* iterator);
+/* What was erased, singly or in a range, and had to be stepped over all the same, by all moves so far. */
+LIGHTNING_API uint64_t lightning_iterator_tombstones_passed(const lightning_iterator* iterator);
 LIGHTNING_CALL lightning_error* lightning_iterator_status(const lightning_iterator* iterator);
 LIGHTNING_API void lightning_iterator_free(lightning_iterator* iterator);
 
@@ -427,6 +437,10 @@ LIGHTNING_CALL lightning_error* lightning_transaction_merge(lightning_transactio
 LIGHTNING_CALL lightning_error* lightning_transaction_erase(lightning_transaction* transaction,
                                                             const lightning_keyspace* keyspace, const void* key,
                                                             size_t key_size);
+LIGHTNING_CALL lightning_error* lightning_transaction_erase_range(lightning_transaction* transaction,
+                                                                  const lightning_keyspace* keyspace,
+                                                                  const lightning_bytes* start,
+                                                                  const lightning_bytes* end);
 /* As lightning_get(), own writes first. */
 LIGHTNING_CALL lightning_error* lightning_transaction_get(lightning_transaction* transaction,
                                                           const lightning_keyspace* keyspace, const void* key,
@@ -639,6 +653,9 @@ typedef struct lightning_statistics {
   uint64_t loss_window_bytes; /* acknowledged, and not yet known to be on disk */
   uint64_t merges;
   uint64_t expiring_bytes, expired_bytes; /* in tables: that expire some day; that have expired (at least) */
+  uint64_t range_erases;
+  uint64_t tombstones_passed; /* by iterators, as lightning_iterator_tombstones_passed() says */
+  uint64_t tables_erased;     /* that went without being read, since they lay wholly under erased ranges */
 } lightning_statistics;
 
 /* size: sizeof(lightning_statistics), of the version that the caller was compiled with. */

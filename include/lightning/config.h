@@ -83,6 +83,9 @@ struct LightningDbConfig {
   std::uint32_t level0_stop_trigger = 48;
   // Each level holds this many times the one above. Range 2 .. 32.
   std::uint32_t level_size_multiplier = 10;
+  // Tombstones that a seek may have to pass in one table: one in which more lie side by side is compacted. 0 = no
+  // bound. Range 16 .. 1,000,000,000.
+  std::uint32_t tombstones_per_seek_max = 4096;
   // Background writing per second. Bytes; 0 = no limit. Range 1 MiB .. 100 GiB.
   std::uint64_t background_bytes_per_second = 0;
   // Longest time a write may wait for background work before it fails with kStalled. 0 = no limit.

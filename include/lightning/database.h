@@ -100,13 +100,6 @@ class Keyspace {
   std::shared_ptr<engine::Tree> tree_;
 };
 
-struct KeyRange {
-  std::optional<std::string> start = {};  // inclusive; none: the first key
-  std::optional<std::string> end = {};    // exclusive; none: after the last key
-  // The keys that begin with `prefix`.
-  static KeyRange of_prefix(std::string_view prefix);
-};
-
 // How many records a keyspace holds.
 struct RecordCount {
   std::uint64_t records = 0;
@@ -212,6 +205,13 @@ class Database {
                const WriteOptions& options = {});
   Status erase(std::string_view key, const WriteOptions& options = {});  // no error if the key is absent
   Status erase(const Keyspace& keyspace, std::string_view key, const WriteOptions& options = {});
+  // Erases every key of the range that was written before, as one write whose cost does not depend on how many there
+  // are: their space comes back as compactions get there, that of tables wholly in the range at once when nobody reads
+  // what was there before. Where the keyspace is counted or indexed, its keys are erased one by one, in one
+  // transaction: kTransactionTooLarge if they are too many for transaction_memory_bytes, kConflict if others keep
+  // writing to the range. Errors: kInvertedRange.
+  Status erase_range(const KeyRange& range, const WriteOptions& options = {});
+  Status erase_range(const Keyspace& keyspace, const KeyRange& range, const WriteOptions& options = {});
   // All of the batch or nothing. Returns the sequence of its last operation.
   Result<Sequence> write(const WriteBatch& batch, const WriteOptions& options = {});
   // Everything acknowledged before this call is on disk when it returns.

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,6 +55,9 @@ class Iterator {
   // When the record expires, since 1970-01-01 00:00 UTC; none: never. Requires valid().
   std::optional<std::chrono::milliseconds> expires_at() const;
   Status status() const;
+  // What was erased, singly or in a range, and had to be stepped over all the same, by all moves so far. A seek that
+  // passes many is slow: see tombstones_per_seek_max.
+  std::uint64_t tombstones_passed() const;
 
  private:
   std::unique_ptr<engine::Cursor> impl_;

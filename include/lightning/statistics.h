@@ -18,6 +18,8 @@ struct LatencySummary {
 struct LevelStatistics {
   std::uint32_t level = 0;
   std::uint64_t tables = 0, bytes = 0, entries = 0;
+  std::uint64_t tombstones = 0, range_tombstones = 0;  // entries that only say what is gone, and ranges that do
+  std::uint64_t tombstone_run = 0;                     // the most tombstones that lie side by side in one table
 };
 
 struct KeyspaceStatistics {
@@ -72,12 +74,14 @@ struct TransactionStatistics {                              // counters since op
 
 struct Statistics {
   // Counters since open.
-  std::uint64_t gets = 0, get_hits = 0, multi_gets = 0, puts = 0, merges = 0, erases = 0, batches = 0, seeks = 0,
-                scanned_entries = 0;
+  std::uint64_t gets = 0, get_hits = 0, multi_gets = 0, puts = 0, merges = 0, erases = 0, range_erases = 0, batches = 0,
+                seeks = 0, scanned_entries = 0;
+  std::uint64_t tombstones_passed = 0;  // by iterators: what was erased, or lay under an erased range, and was met
   std::uint64_t bytes_written_by_user = 0, bytes_read_by_user = 0;
   std::uint64_t wal_bytes = 0, wal_syncs = 0, wal_records = 0;
   std::uint64_t flushes = 0, flush_bytes = 0;
   std::uint64_t compactions = 0, compaction_bytes_read = 0, compaction_bytes_written = 0, tables_moved = 0;
+  std::uint64_t tables_erased = 0;       // that went without being read, since they lay wholly under erased ranges
   std::uint64_t table_files_opened = 0;  // much more than there are tables: open_files_max is small
   std::uint64_t cache_hits = 0, cache_misses = 0, cache_evictions = 0;
   std::uint64_t filter_checks = 0, filter_negatives = 0;

@@ -125,6 +125,13 @@ class Transaction {
   Status merge(const Keyspace& keyspace, std::string_view key, std::string_view operand);
   Status erase(std::string_view key);  // no error if the key is absent
   Status erase(const Keyspace& keyspace, std::string_view key);
+  // Every key of the range: of this transaction's writes those so far, of others' all that this commit follows. Takes
+  // no locks, pessimistic or not: at commit, a key of the range that another transaction has locked is a conflict, and
+  // at kSnapshot and kSerializable so is one that was written after the moment that this transaction sees. Where a
+  // keyspace is counted or indexed, the keys that this transaction sees are erased one by one, all or none: they count
+  // against transaction_memory_bytes, and pessimistic transactions lock them. Errors: kInvertedRange.
+  Status erase_range(const KeyRange& range);
+  Status erase_range(const Keyspace& keyspace, const KeyRange& range);
 
   // --- reads: own writes first, then the database as the isolation level says. Errors as Database::get.
   Result<std::optional<std::string>> get(std::string_view key);

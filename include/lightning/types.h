@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 
 namespace lightning {
@@ -14,6 +16,13 @@ inline constexpr std::size_t kKeyBytesMax = 64 * 1024;                // 64 KiB;
 inline constexpr std::size_t kValueBytesMax = 512ull * 1024 * 1024;   // 512 MiB; the minimum is 0 bytes
 inline constexpr std::size_t kBatchBytesMax = 1024ull * 1024 * 1024;  // 1 GiB encoded
 inline constexpr std::size_t kKeyspaceNameBytesMax = 255;
+
+struct KeyRange {
+  std::optional<std::string> start = {};  // inclusive; none: the first key
+  std::optional<std::string> end = {};    // exclusive; none: after the last key
+  // The keys that begin with `prefix`.
+  static KeyRange of_prefix(std::string_view prefix);
+};
 
 // Name of the keyspace that every database has.
 inline constexpr std::string_view kDefaultKeyspaceName = "default";

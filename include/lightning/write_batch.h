@@ -36,6 +36,10 @@ class WriteBatch {
   WriteBatch& merge(const Keyspace& keyspace, std::string_view key, std::string_view operand);
   WriteBatch& erase(std::string_view key);
   WriteBatch& erase(const Keyspace& keyspace, std::string_view key);
+  // Every key of the range, those that earlier operations of this batch write too. Where the keyspace is counted or
+  // indexed, Database::write refuses it (kNotSupported): Transaction::erase_range erases key by key.
+  WriteBatch& erase_range(const KeyRange& range);
+  WriteBatch& erase_range(const Keyspace& keyspace, const KeyRange& range);
 
   std::size_t len() const { return count_; }  // operations
   bool empty() const { return count_ == 0; }

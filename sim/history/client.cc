@@ -111,6 +111,18 @@ Status Recorded::erase(Key key) {
   return erased;
 }
 
+// To who judges, an erase of each key.
+Status Recorded::erase_range(Key from, Key to) {
+  const std::size_t mark = entry_.operations.size();
+  for (Key key = from; key < to; ++key)
+    begin(Operation::Kind::kErase).found.push_back({.key = key, .version = journal_.fresh()});
+  const Status erased =
+      txn_.erase_range(tables_.keyspace(from), {.start = Tables::name(from), .end = Tables::name(to)});
+  for (std::size_t i = mark; i < entry_.operations.size(); ++i) end(entry_.operations[i]);
+  if (!erased) entry_.operations.resize(mark);
+  return erased;
+}
+
 Status Recorded::undo(const Savepoint& savepoint, std::size_t mark) {
   Operation& operation = begin(Operation::Kind::kUndo);
   operation.undone_from = mark;
@@ -212,7 +224,9 @@ void Client::plain_write(std::span<const Key> keys, bool erase) {
     operation.kind = erase ? Operation::Kind::kErase : Operation::Kind::kWrite;
     operation.invoked = operation.completed = entry.begin_invoked;
     operation.found.push_back({.key = key, .version = journal_.fresh()});
-    if (erase) {
+    if (erase && dice_.one_in(3)) {
+      batch.erase_range(tables_.keyspace(key), {.start = Tables::name(key), .end = Tables::name(key + 1)});
+    } else if (erase) {
       batch.erase(tables_.keyspace(key), Tables::name(key));
     } else {
       batch.put(tables_.keyspace(key), Tables::name(key), encode(operation.found.front(), draw_padding(dice_)));

@@ -46,6 +46,7 @@ class Recorded {
   // Adds to the list that was found.
   Status append(const Found& found);
   Status erase(Key key);
+  Status erase_range(Key from, Key to);  // rows of [from, to), of one table
   Result<Savepoint> savepoint() { return txn_.set_savepoint(); }
   std::size_t mark() const { return entry_.operations.size(); }
   // Undoes what was written since mark() was `mark` and the savepoint was made.

@@ -70,11 +70,15 @@ constexpr std::uint32_t kRegisterRows = 6;
 Status touch_registers(Recorded& txn) {
   env::Dice& dice = txn.dice();
   const Key key = any(txn, kRegisters, kRegisterRows);
-  switch (dice.below(9)) {
+  switch (dice.below(10)) {
     case 0:
     case 1:
       LIGHTNING_TRY(txn.get(key));
       return {};
+    case 8: {
+      const Key other = any(txn, kRegisters, kRegisterRows);
+      return txn.erase_range(std::min(key, other), std::max(key, other));
+    }
     case 2: {
       auto keys = all_keys(dice, kRegisters, kRegisterRows);
       keys.resize(1 + dice.below(keys.size()));

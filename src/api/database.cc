@@ -53,6 +53,7 @@ Status Iterator::status() const {
   if (!impl_) return {};
   return impl_->status();
 }
+std::uint64_t Iterator::tombstones_passed() const { return impl_ ? impl_->tombstones_passed() : 0; }
 
 // --- Database -------------------------------------------------------------------------------------------------------
 
@@ -150,6 +151,19 @@ Status Database::merge(const Keyspace& keyspace, std::string_view key, std::stri
                        const WriteOptions& options) {
   LIGHTNING_TRY(without_lifetime(options));
   return engine_->merge(keyspace, key, operand, options.durability);
+}
+Status Database::erase_range(const KeyRange& range, const WriteOptions& options) {
+  return erase_range(engine_->default_keyspace(), range, options);
+}
+Status Database::erase_range(const Keyspace& keyspace, const KeyRange& range, const WriteOptions& options) {
+  LIGHTNING_TRY(without_lifetime(options));
+  LIGHTNING_ASSIGN(const engine::Tree* tree, engine_->tree_of(keyspace));
+  if (!tree->kept()) {
+    Status erased = engine_->erase_range(keyspace, range, options.durability);
+    if (erased || erased.error().code() != ErrorCode::kNotSupported) return erased;  // it has become so just now
+  }
+  return run_transaction([&](Transaction& transaction) { return transaction.erase_range(keyspace, range); },
+                         {.isolation = Isolation::kSerializable, .durability = options.durability});
 }
 Result<Sequence> Database::write(const WriteBatch& batch, const WriteOptions& options) {
   const std::string_view encoded = WriteBatchAccess::encoded(batch);

@@ -58,7 +58,8 @@ Fact table_fact(std::string_view kind, const manifest::VersionEdit::AddTable& ad
       .add("level", std::uint64_t{added.level})
       .add("number", meta.number);
   fact.add("file_bytes", meta.file_bytes).add("entries", meta.entries).add("tombstones", meta.tombstones);
-  fact.add("smallest_key", meta.smallest_key).add("largest_key", meta.largest_key);
+  fact.add("range_tombstones", meta.range_tombstones).add("tombstone_run", meta.tombstone_run);
+  fact.add("smallest_key", meta.smallest_key).add(meta.largest_open ? "end" : "largest_key", meta.largest_key);
   fact.add("smallest_sequence", meta.smallest_sequence).add("largest_sequence", meta.largest_sequence);
   return fact.add("root", hex_of(meta.root.bytes)).add("uid", hex_of(meta.uid.bytes)), fact;
 }
@@ -154,6 +155,7 @@ Fact properties_fact(const sstable::Table::Properties& properties) {
   Fact fact("properties");
   fact.add("blocks", properties.blocks).add("data_stored_bytes", properties.data_stored_bytes);
   fact.add("index_bytes", properties.index_bytes).add("filter_bytes", properties.filter_bytes);
+  fact.add("range_bytes", properties.range_bytes);
   fact.add("raw_key_bytes", properties.raw_key_bytes).add("raw_value_bytes", properties.raw_value_bytes);
   fact.add("compression", static_cast<std::uint64_t>(properties.compression)).add("created_ns", properties.created_ns);
   fact.add("format_version", std::uint64_t{properties.format_version});
@@ -169,6 +171,13 @@ Status inspect_table(const std::string& path, const InspectOptions& options, con
   LIGHTNING_ASSIGN(const auto table,
                    sstable::Table::open(env::Env::real(), path, superblock.store_id, added.meta, cache, budget));
   if (!visit(table_fact("table", added)) || !visit(properties_fact(table->properties())) || !options.entries) return {};
+  if (const format::RangeTombstones* ranges = table->ranges())
+    for (std::size_t i = 0; i < ranges->size(); ++i)
+      for (const Sequence sequence : (*ranges)[i].sequences) {
+        Fact fact("range_tombstone");
+        fact.add("start", std::string((*ranges)[i].start)).add("end", std::string((*ranges)[i].end));
+        if (!visit(fact.add("sequence", sequence))) return {};
+      }
   const auto it = table->iterator({.fill_cache = false});
   for (it->seek_to_first(); it->valid(); it->next()) {
     const format::Entry& entry = it->entry();

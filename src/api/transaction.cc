@@ -88,6 +88,14 @@ Status Transaction::erase(const Keyspace& keyspace, std::string_view key) {
   if (!core_) return never_begun();
   return core_->write(keyspace, format::EntryType::kErase, key, {});
 }
+Status Transaction::erase_range(const KeyRange& range) {
+  if (!core_) return never_begun();
+  return core_->erase_range(core_->engine().default_keyspace(), range);
+}
+Status Transaction::erase_range(const Keyspace& keyspace, const KeyRange& range) {
+  if (!core_) return never_begun();
+  return core_->erase_range(keyspace, range);
+}
 
 Result<std::optional<std::string>> Transaction::get(std::string_view key) {
   if (!core_) return never_begun();

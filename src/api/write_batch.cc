@@ -51,6 +51,17 @@ WriteBatch& WriteBatch::erase(const Keyspace& keyspace, std::string_view key) {
   return *this;
 }
 
+WriteBatch& WriteBatch::erase_range(const KeyRange& range) {
+  const format::Operation operation = format::erase_range(0, range.start, range.end);
+  append(static_cast<std::uint8_t>(operation.type), operation.keyspace, operation.key, operation.value);
+  return *this;
+}
+WriteBatch& WriteBatch::erase_range(const Keyspace& keyspace, const KeyRange& range) {
+  const format::Operation operation = format::erase_range(id_of(keyspace), range.start, range.end);
+  append(static_cast<std::uint8_t>(operation.type), operation.keyspace, operation.key, operation.value);
+  return *this;
+}
+
 void WriteBatch::clear() {
   rep_.clear();
   count_ = 0;

@@ -15,6 +15,7 @@ enum class PlantedBug : std::uint8_t {
   kDropAllTombstones,       // every merge drops tombstones, whatever lies below
   kFoldAcrossSnapshots,     // merges combine operands though a snapshot stands between them
   kRevealBelowExpired,      // compaction drops what has expired, and no tombstone hides what is older
+  kDropRangeTombstones,     // every merge drops range tombstones that all readers see, whatever lies below
   kIgnoreLogChecksums,      // replay believes every payload
   kFlushAheadOfLog,         // tables become durable before the log that they came from
   kRemoveManifestTooEarly,  // the old manifest goes before the superblock names the new one

@@ -86,6 +86,18 @@ lightning_error* lightning_erase(lightning_db* db, const lightning_keyspace* key
   });
 }
 
+lightning_error* lightning_erase_range(lightning_db* db, const lightning_keyspace* keyspace,
+                                       const lightning_bytes* start, const lightning_bytes* end,
+                                       const lightning_write_options* options) {
+  return guarded([&]() -> Status {
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(home, keyspace));
+    LIGHTNING_ASSIGN(const auto range, range_of(start, end));
+    LIGHTNING_ASSIGN(const auto known, write_options_of(options));
+    return home->database.erase_range(*in, range, known);
+  });
+}
+
 lightning_error* lightning_put_if_absent(lightning_db* db, const lightning_keyspace* keyspace, const void* key,
                                          size_t key_size, const void* value, size_t value_size,
                                          const lightning_write_options* options, bool* applied) {
@@ -170,6 +182,21 @@ lightning_error* lightning_batch_erase(lightning_batch* batch, const lightning_k
       batch->batch.erase(key_bytes);
     } else {
       batch->batch.erase(*in, key_bytes);
+    }
+    return {};
+  });
+}
+
+lightning_error* lightning_batch_erase_range(lightning_batch* batch, const lightning_keyspace* keyspace,
+                                             const lightning_bytes* start, const lightning_bytes* end) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(required(batch, "the batch"));
+    LIGHTNING_ASSIGN(const auto range, range_of(start, end));
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_for(*batch, keyspace));
+    if (in == nullptr) {
+      batch->batch.erase_range(range);
+    } else {
+      batch->batch.erase_range(*in, range);
     }
     return {};
   });
@@ -340,6 +367,10 @@ lightning_bytes lightning_iterator_value(const lightning_iterator* iterator) {
 int64_t lightning_iterator_expires_at(const lightning_iterator* iterator) {
   if (!lightning_iterator_valid(iterator)) return 0;
   return moment_of(true, iterator->iterator.expires_at());
+}
+
+uint64_t lightning_iterator_tombstones_passed(const lightning_iterator* iterator) {
+  return iterator != nullptr ? iterator->iterator.tombstones_passed() : 0;
 }
 
 lightning_error* lightning_iterator_status(const lightning_iterator* iterator) {

@@ -58,6 +58,9 @@ constexpr Counter kCounters[] = {
      [](const Statistics& s) { return sum_of(s, &KeyspaceStatistics::expiring_bytes); }},
     {"expired_bytes", &lightning_statistics::expired_bytes,
      [](const Statistics& s) { return sum_of(s, &KeyspaceStatistics::expired_bytes); }},
+    COUNTER(range_erases, range_erases),
+    COUNTER(tombstones_passed, tombstones_passed),
+    COUNTER(tables_erased, tables_erased),
 };
 #undef COUNTER
 static_assert(std::size(kCounters) * sizeof(uint64_t) == sizeof(lightning_statistics), "each field has its counter");

@@ -103,6 +103,17 @@ lightning_error* lightning_transaction_erase(lightning_transaction* transaction,
   });
 }
 
+lightning_error* lightning_transaction_erase_range(lightning_transaction* transaction,
+                                                   const lightning_keyspace* keyspace, const lightning_bytes* start,
+                                                   const lightning_bytes* end) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(required(transaction, "the transaction"));
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(transaction->live.home(), keyspace));
+    LIGHTNING_ASSIGN(const auto range, range_of(start, end));
+    return transaction->transaction.erase_range(*in, range);
+  });
+}
+
 lightning_error* lightning_transaction_get(lightning_transaction* transaction, const lightning_keyspace* keyspace,
                                            const void* key, size_t key_size, void** value, size_t* value_size) {
   return read(

@@ -16,6 +16,7 @@ struct RangeOptions {
 void add_range_options(Command& command, RangeOptions& range);
 // kInvertedRange if the start sorts after the end.
 Result<IterateOptions> iterate_options(const RangeOptions& range);
+Result<KeyRange> key_range(const RangeOptions& range);
 
 void add_point_commands(CommandLine& line);    // put get delete merge ttl
 void add_keyspace_command(CommandLine& line);  // keyspace

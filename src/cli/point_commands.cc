@@ -134,10 +134,25 @@ CommandResult ttl(Context& context, const std::string& key_text) {
 
 struct DeleteOptions {
   std::string key;
-  bool sync = false;
+  RangeOptions range;
+  bool all = false, sync = false;
 };
 
-CommandResult erase(Context& context, const DeleteOptions& options) {
+CommandResult erase_range(Context& context, const DeleteOptions& options) {
+  LIGHTNING_ASSIGN(const KeyRange range, key_range(options.range));
+  LIGHTNING_ASSIGN(Database db, context.open_for_writing(Context::Writing::kOneOperation, false));
+  LIGHTNING_ASSIGN(const Keyspace keyspace, context.keyspace(db));
+  LIGHTNING_TRY(db.erase_range(keyspace, range, write_options(options.sync)));
+  LIGHTNING_TRY(db.close());
+  return ExitCode::kOk;
+}
+
+CommandResult erase(Context& context, const DeleteOptions& options, bool has_key) {
+  const RangeOptions& range = options.range;
+  const bool bounded = !range.prefix.empty() || !range.start.empty() || !range.end.empty();
+  if (has_key + bounded + options.all != 1)
+    return context.usage_error("give either a key, or --prefix, --start and --end, or --all");
+  if (!has_key) return erase_range(context, options);
   LIGHTNING_ASSIGN(const std::string key, parse_bytes(options.key));
   LIGHTNING_ASSIGN(Database db, context.open_for_writing(Context::Writing::kOneOperation, false));
   LIGHTNING_ASSIGN(const Keyspace keyspace, context.keyspace(db));
@@ -178,11 +193,15 @@ void add_get(CommandLine& line) {
 
 void add_delete(CommandLine& line) {
   auto options = std::make_shared<DeleteOptions>();
-  Command command =
-      line.add("delete", "Removes a key. A key that is absent is no error.", "lightning_db delete --path orders id:7");
-  command.argument("key", options->key, "KEY", kKeyHelp);
+  Command command = line.add("delete", "Removes a key, or all keys of a range at once. What is absent is no error.",
+                             "lightning_db delete --path orders id:7\n"
+                             "lightning_db delete --path orders --prefix pending:\n"
+                             "lightning_db delete --path orders --start 2024-01 --end 2025-01");
+  command.optional_argument("key", options->key, "KEY", kKeyHelp);
+  add_range_options(command, options->range);
+  command.flag("--all", options->all, "every key of the keyspace");
   command.flag("--sync", options->sync, kSyncHelp);
-  command.runs([&line, options] { return erase(line.context(), *options); });
+  command.runs([&line, options, command] { return erase(line.context(), *options, command.given("key")); });
 }
 
 void add_merge(CommandLine& line) {

@@ -149,6 +149,15 @@ Result<IterateOptions> iterate_options(const RangeOptions& range) {
   return options;
 }
 
+Result<KeyRange> key_range(const RangeOptions& range) {
+  LIGHTNING_ASSIGN(const IterateOptions bounds, iterate_options(range));
+  KeyRange keys = bounds.prefix.empty() ? KeyRange{} : KeyRange::of_prefix(bounds.prefix);
+  if (bounds.lower_bound && (!keys.start || *keys.start < *bounds.lower_bound)) keys.start = bounds.lower_bound;
+  if (bounds.upper_bound && (!keys.end || *bounds.upper_bound < *keys.end)) keys.end = bounds.upper_bound;
+  if (keys.start && keys.end && *keys.end < *keys.start) keys.end = keys.start;  // the prefix lies outside the bounds
+  return keys;
+}
+
 void add_scan_commands(CommandLine& line) {
   auto options = std::make_shared<ScanOptions>();
   Command scanning = line.add("scan", "Prints keys and values in order, a tab between them.",

@@ -21,7 +21,8 @@ void add_latency(JsonText& json, std::string_view name, const LatencySummary& la
 
 void add_counters(JsonText& json, const Statistics& s) {
   json.field("gets", s.gets).field("get_hits", s.get_hits).field("multi_gets", s.multi_gets).field("puts", s.puts);
-  json.field("merges", s.merges).field("erases", s.erases).field("batches", s.batches).field("seeks", s.seeks);
+  json.field("merges", s.merges).field("erases", s.erases).field("range_erases", s.range_erases);
+  json.field("batches", s.batches).field("seeks", s.seeks).field("tombstones_passed", s.tombstones_passed);
   json.field("scanned_entries", s.scanned_entries).field("bytes_written_by_user", s.bytes_written_by_user);
   json.field("bytes_read_by_user", s.bytes_read_by_user)
       .field("wal_bytes", s.wal_bytes)
@@ -29,6 +30,7 @@ void add_counters(JsonText& json, const Statistics& s) {
   json.field("wal_records", s.wal_records).field("flushes", s.flushes).field("flush_bytes", s.flush_bytes);
   json.field("compactions", s.compactions).field("compaction_bytes_read", s.compaction_bytes_read);
   json.field("compaction_bytes_written", s.compaction_bytes_written).field("tables_moved", s.tables_moved);
+  json.field("tables_erased", s.tables_erased);
   json.field("table_files_open", s.table_files_open).field("table_files_opened", s.table_files_opened);
   json.field("cache_hits", s.cache_hits)
       .field("cache_misses", s.cache_misses)
@@ -66,7 +68,8 @@ void add_keyspaces(JsonText& json, const Statistics& s) {
     json.begin_array("levels");
     for (const LevelStatistics& level : keyspace.levels) {
       json.begin_object().field("level", level.level).field("tables", level.tables).field("bytes", level.bytes);
-      json.field("entries", level.entries).end_object();
+      json.field("entries", level.entries).field("tombstones", level.tombstones);
+      json.field("range_tombstones", level.range_tombstones).field("tombstone_run", level.tombstone_run).end_object();
     }
     json.end_array().end_object();
   }

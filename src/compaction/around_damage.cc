@@ -11,7 +11,14 @@ using manifest::Version;
 
 namespace {
 
-KeySpan span_of(const TableHandle& table) { return {table.meta().smallest_key, table.meta().largest_key}; }
+KeySpan span_of(const TableHandle& table) {
+  return {table.meta().smallest_key, table.meta().largest_key, table.meta().largest_open};
+}
+
+void widen(KeySpan& span, const KeySpan& by) {
+  span.smallest = std::min(span.smallest, by.smallest);
+  if (span.end() < by.end()) span.largest = by.largest, span.open = by.open;
+}
 
 bool busy(const std::vector<TablePtr>& tables) {
   return std::any_of(tables.begin(), tables.end(), [](const TablePtr& table) { return table->compacting; });
@@ -22,8 +29,8 @@ std::vector<KeySpan> joined(std::vector<KeySpan> spans) {
   std::sort(spans.begin(), spans.end(), [](const KeySpan& a, const KeySpan& b) { return a.smallest < b.smallest; });
   std::vector<KeySpan> result;
   for (KeySpan& span : spans) {
-    if (!result.empty() && span.smallest <= result.back().largest) {
-      result.back().largest = std::max(result.back().largest, span.largest);
+    if (!result.empty() && !result.back().end().before(span.smallest)) {
+      widen(result.back(), span);
     } else {
       result.push_back(std::move(span));
     }
@@ -39,14 +46,11 @@ std::optional<Plan> sink(const Version& version, std::uint32_t base_level, const
   Plan plan{
       .input_level = 0, .output_level = base_level, .inputs = std::move(inputs), .overlapped = {}, .score = score};
   KeySpan hull = span_of(*plan.inputs.front());
-  const auto widen = [&hull](const TablePtr& table) {
-    hull.smallest = std::min(hull.smallest, table->meta().smallest_key);
-    hull.largest = std::max(hull.largest, table->meta().largest_key);
-  };
-  std::for_each(plan.inputs.begin(), plan.inputs.end(), widen);
+  const auto cover = [&hull](const TablePtr& table) { widen(hull, span_of(*table)); };
+  std::for_each(plan.inputs.begin(), plan.inputs.end(), cover);
   for (const KeySpan& span : segment.spans)
-    if (span.largest >= hull.smallest && span.smallest <= hull.largest) plan.held_back.push_back(span);
-  for (const TablePtr& table : Version::overlapping(version.levels[base_level], hull.smallest, hull.largest)) {
+    if (!span.end().before(hull.smallest) && !hull.end().before(span.smallest)) plan.held_back.push_back(span);
+  for (const TablePtr& table : Version::overlapping(version.levels[base_level], hull.smallest, hull.end())) {
     if (is_loose(segment, table)) {
       plan.overlapped.push_back(table);
     } else {  // nothing reaches what lies inside a span, the damaged tables among it
@@ -54,10 +58,10 @@ std::optional<Plan> sink(const Version& version, std::uint32_t base_level, const
     }
   }
   if (busy(plan.overlapped)) return std::nullopt;
-  std::for_each(plan.overlapped.begin(), plan.overlapped.end(), widen);
+  std::for_each(plan.overlapped.begin(), plan.overlapped.end(), cover);
   plan.bottommost = true;
   for (std::uint32_t level = base_level + 1; level < manifest::kLevels; ++level)
-    if (!Version::overlapping(version.levels[level], hull.smallest, hull.largest).empty()) plan.bottommost = false;
+    if (!Version::overlapping(version.levels[level], hull.smallest, hull.end()).empty()) plan.bottommost = false;
   return plan;
 }
 
@@ -84,7 +88,7 @@ bool any_damaged(const std::vector<TablePtr>& tables) {
 
 std::optional<std::size_t> Segment::span_around(const TableHandle& table) const {
   for (std::size_t i = 0; i < spans.size(); ++i)
-    if (table.meta().smallest_key >= spans[i].smallest && table.meta().largest_key <= spans[i].largest) return i;
+    if (table.meta().smallest_key >= spans[i].smallest && !(spans[i].end() < table.meta().largest())) return i;
   return std::nullopt;
 }
 

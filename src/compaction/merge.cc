@@ -12,7 +12,8 @@ namespace {
 // The tables of one merge, one after the other.
 class Outputs final : public EntrySink {
  public:
-  explicit Outputs(const OutputOptions& options) : options_(options) {}
+  Outputs(const OutputOptions& options, std::optional<std::string_view> start, const format::RangeTombstones* ranges)
+      : options_(options), ranges_(ranges), start_(start.value_or("")) {}
   // What was not taken is of no use: on a full disk, the next attempt needs its space.
   ~Outputs() override {
     writer_.reset();
@@ -23,26 +24,17 @@ class Outputs final : public EntrySink {
 
   Status add(const format::Entry& entry) override {
     ++entries_;
-    if (writer_ && writer_->data_bytes() >= options_.table_bytes && entry.key != last_key_) LIGHTNING_TRY(finish());
-    if (!writer_) {
-      LIGHTNING_ASSIGN(auto target, options_.create());
-      created_.push_back(target.number);
-      writer_ = std::make_unique<sstable::TableWriter>(std::move(target.file), options_.store_id, target.uid,
-                                                       target.number, options_.table);
-    }
+    if (writer_ && writer_->data_bytes() >= options_.table_bytes && entry.key != last_key_)
+      LIGHTNING_TRY(close(entry.key));
+    if (!writer_) LIGHTNING_TRY(open());
     // Only near the cut does the last key matter.
     if (writer_->data_bytes() + entry.key.size() + entry.value.size() >= options_.table_bytes)
       last_key_.assign(entry.key);
     return writer_->add(entry);
   }
 
-  Status finish() {
-    if (!writer_) return {};
-    LIGHTNING_ASSIGN(auto meta, writer_->finish());
-    tables_.push_back(std::move(meta));
-    writer_.reset();
-    return {};
-  }
+  // After the last entry: the last table ends before `end`; none: nothing comes behind it.
+  Status finish(std::optional<std::string_view> end) { return close(end.value_or("")); }
 
   std::uint64_t entries() const { return entries_; }
   std::vector<sstable::TableMeta> take() {
@@ -51,7 +43,30 @@ class Outputs final : public EntrySink {
   }
 
  private:
+  Status open() {
+    LIGHTNING_ASSIGN(auto target, options_.create());
+    created_.push_back(target.number);
+    writer_ = std::make_unique<sstable::TableWriter>(std::move(target.file), options_.store_id, target.uid,
+                                                     target.number, options_.table);
+    return {};
+  }
+  // What follows begins at `border`; empty: nothing follows. Ranges may need a table where no entry is left.
+  Status close(std::string_view border) {
+    std::vector<format::RangeTombstone> cut;
+    if (ranges_ != nullptr) ranges_->clip(start_, border, cut);
+    if (!writer_ && cut.empty()) return {};
+    if (!writer_) LIGHTNING_TRY(open());
+    writer_->set_ranges(format::RangeTombstones(std::move(cut)));
+    LIGHTNING_ASSIGN(auto meta, writer_->finish());
+    tables_.push_back(std::move(meta));
+    writer_.reset();
+    start_.assign(border);
+    return {};
+  }
+
   const OutputOptions& options_;
+  const format::RangeTombstones* const ranges_;
+  std::string start_;  // of the table that is open, or comes next
   std::unique_ptr<sstable::TableWriter> writer_;
   std::string last_key_;
   std::vector<sstable::TableMeta> tables_;
@@ -64,12 +79,14 @@ class Outside final : public format::EntryIterator {
  public:
   Outside(std::unique_ptr<format::EntryIterator> inner, const std::vector<KeySpan>& spans)
       : inner_(std::move(inner)), spans_(spans) {}
-  bool valid() const override { return inner_->valid(); }
+  bool valid() const override { return !ended_ && inner_->valid(); }
   void seek_to_first() override {
+    ended_ = false;
     inner_->seek_to_first();
     pass();
   }
   void seek(std::string_view key, Sequence sequence) override {
+    ended_ = false;
     inner_->seek(key, sequence);
     pass();
   }
@@ -89,18 +106,21 @@ class Outside final : public format::EntryIterator {
  private:
   void pass() {
     if (!inner_->valid()) return;
-    const auto span = std::lower_bound(
-        spans_.begin(), spans_.end(), inner_->entry().key,
-        [](const KeySpan& each, std::string_view key) { return std::string_view(each.largest) < key; });
+    const auto span =
+        std::lower_bound(spans_.begin(), spans_.end(), inner_->entry().key,
+                         [](const KeySpan& each, std::string_view key) { return each.end().before(key); });
     if (span == spans_.end() || inner_->entry().key < span->smallest) return;
-    inner_->seek(span->largest + '\0', format::kSequenceMax);
+    const std::string_view behind = span->behind();
+    ended_ = behind.empty();
+    if (ended_) return;
+    inner_->seek(behind, format::kSequenceMax);
     pass();
   }
   void refuse() { refused_ = true; }
 
   const std::unique_ptr<format::EntryIterator> inner_;
   const std::vector<KeySpan> spans_;
-  bool refused_ = false;
+  bool refused_ = false, ended_ = false;
 };
 
 std::vector<std::unique_ptr<format::EntryIterator>> input_sources(const Plan& plan) {
@@ -117,11 +137,11 @@ std::vector<std::unique_ptr<format::EntryIterator>> input_sources(const Plan& pl
 }  // namespace
 
 Result<MergeResult> write_tables(format::EntryIterator& input, std::optional<std::string_view> start,
-                                 std::optional<std::string_view> end, Retention retention,
-                                 const OutputOptions& output) {
+                                 std::optional<std::string_view> end, Retention retention, const OutputOptions& output,
+                                 const format::RangeTombstones* ranges) {
   constexpr std::uint64_t kProgressBytes = 1 << 20;
   MergeResult result;
-  Outputs outputs(output);
+  Outputs outputs(output, start, ranges);
   std::uint64_t unreported = 0;
   if (start) {
     input.seek(*start, format::kSequenceMax);
@@ -141,7 +161,7 @@ Result<MergeResult> write_tables(format::EntryIterator& input, std::optional<std
   }
   LIGHTNING_TRY(input.status());
   LIGHTNING_TRY(retention.finish(outputs));
-  LIGHTNING_TRY(outputs.finish());
+  LIGHTNING_TRY(outputs.finish(end));
   LIGHTNING_TRY(output.progress(unreported));
   result.entries_out = outputs.entries();
   result.tables = outputs.take();
@@ -158,6 +178,32 @@ std::unique_ptr<format::EntryIterator> input_iterator(const Plan& plan) {
 
 std::unique_ptr<format::EntryIterator> held_back_iterator(const Plan& plan) {
   return format::merge(input_sources(plan));
+}
+
+format::RangeTombstones input_ranges(const Plan& plan) {
+  std::vector<format::RangeTombstone> ranges;
+  for (const auto& table : plan.overlapped)
+    if (const auto* set = table->table->ranges()) set->clip({}, {}, ranges);
+  for (const auto& table : plan.inputs) {
+    const auto* set = table->table->ranges();
+    if (set == nullptr) continue;
+    // Between what is held back; keys of the plan, which lives as long as its tables.
+    std::string_view from;
+    for (const KeySpan& span : plan.held_back) {
+      if (from < span.smallest) set->clip(from, span.smallest, ranges);
+      from = span.behind();
+    }
+    if (plan.held_back.empty() || !plan.held_back.back().behind().empty()) set->clip(from, {}, ranges);
+  }
+  return format::RangeTombstones(std::move(ranges));
+}
+
+format::RangeTombstones held_back_ranges(const Plan& plan) {
+  std::vector<format::RangeTombstone> ranges;
+  for (const auto& table : plan.inputs)
+    if (const auto* set = table->table->ranges())
+      for (const KeySpan& span : plan.held_back) set->clip(span.smallest, span.behind(), ranges);
+  return format::RangeTombstones(std::move(ranges));
 }
 
 std::vector<std::string> split_points(const Plan& plan, std::size_t parts) {

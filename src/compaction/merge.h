@@ -41,13 +41,18 @@ struct MergeResult {
 // Writes the entries of `input` in [start, end) that `retention` keeps into tables. Tables are cut only between keys,
 // so that all versions of a key lie in one. Each finished table is synced; the directory is not. After an error no file
 // is left of those that output.discard() removes.
+// What lies in [start, end) of `ranges` goes into them, too, cut where one table ends and the next begins; null: none.
 Result<MergeResult> write_tables(format::EntryIterator& input, std::optional<std::string_view> start,
-                                 std::optional<std::string_view> end, Retention retention, const OutputOptions& output);
+                                 std::optional<std::string_view> end, Retention retention, const OutputOptions& output,
+                                 const format::RangeTombstones* ranges = nullptr);
 
 // The cursor over all that goes to a plan's output level. Forward only.
 std::unique_ptr<format::EntryIterator> input_iterator(const Plan& plan);
 // The cursor over a plan's inputs alone, without what they overlap: for what is held back.
 std::unique_ptr<format::EntryIterator> held_back_iterator(const Plan& plan);
+// The range tombstones that belong to each of them. The plan's tables keep their keys.
+format::RangeTombstones input_ranges(const Plan& plan);
+format::RangeTombstones held_back_ranges(const Plan& plan);
 
 // Up to parts - 1 keys that cut the plan's input into about equal pieces, and those where it must be cut.
 std::vector<std::string> split_points(const Plan& plan, std::size_t parts);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "compaction/around_damage.h"
+#include "format/range_cover.h"
 
 namespace lightning::compaction {
 
@@ -12,19 +13,25 @@ using manifest::Version;
 
 namespace {
 
+constexpr double kErasedScore = 1e9;
+// A table with fewer entries for each of its range tombstones is brought down for their sake; others wait for their
+// turn, since a range costs readers little, and what it hides of the tables below is a part of two of them at most.
+constexpr std::uint64_t kEntriesForARange = 64;
+
 bool any_busy(const std::vector<TablePtr>& tables) {
   return std::any_of(tables.begin(), tables.end(), [](const TablePtr& table) { return table->compacting; });
 }
 bool all_free(const std::vector<TablePtr>& tables) { return !any_busy(tables) && !any_damaged(tables); }
 
 struct Bounds {
-  std::string_view smallest, largest;
+  std::string_view smallest;
+  format::UpperBound largest;
 };
 Bounds bounds_of(const std::vector<TablePtr>& tables) {
-  Bounds bounds{tables.front()->meta().smallest_key, tables.front()->meta().largest_key};
+  Bounds bounds{tables.front()->meta().smallest_key, tables.front()->meta().largest()};
   for (const TablePtr& table : tables) {
     bounds.smallest = std::min<std::string_view>(bounds.smallest, table->meta().smallest_key);
-    bounds.largest = std::max<std::string_view>(bounds.largest, table->meta().largest_key);
+    bounds.largest = std::max(bounds.largest, table->meta().largest());
   }
   return bounds;
 }
@@ -128,6 +135,13 @@ std::uint64_t Plan::input_bytes() const {
   return bytes;
 }
 
+KeySpan keys_of(const Plan& plan) {
+  std::vector<TablePtr> all = plan.inputs;
+  all.insert(all.end(), plan.overlapped.begin(), plan.overlapped.end());
+  const Bounds bounds = bounds_of(all);
+  return {std::string(bounds.smallest), std::string(bounds.largest.key), bounds.largest.open};
+}
+
 LevelTargets targets(const Version& version, const PickOptions& options) {
   LevelTargets result;
   std::uint32_t first_used = kLevels - 1;
@@ -153,7 +167,70 @@ LevelTargets targets(const Version& version, const PickOptions& options) {
   return result;
 }
 
+namespace {
+
+// Tables of one level whose every entry is older than a range tombstone over it that all readers see. Tombstones that
+// they hold themselves hide nothing that these do not.
+std::optional<Plan> pick_erased(const Version& version, const PickOptions& options) {
+  if (!version.ranges) return std::nullopt;
+  const format::RangeCover cover({version.ranges.get()}, options.oldest_reader);
+  if (cover.empty()) return std::nullopt;
+  for (std::uint32_t level = 0; level < kLevels; ++level) {
+    Plan plan{.input_level = level,
+              .output_level = level,
+              .inputs = {},
+              .overlapped = {},
+              .score = kErasedScore,
+              .erased = true};
+    for (const TablePtr& table : version.levels[level]) {
+      const sstable::TableMeta& meta = table->meta();
+      if (table->compacting || table->damaged()) continue;
+      const auto shown = cover.shown_from(meta.smallest_key, meta.largest_sequence);
+      if (!shown || meta.largest().before(*shown)) plan.inputs.push_back(table);
+    }
+    if (!plan.inputs.empty()) return plan;
+  }
+  return std::nullopt;
+}
+
+// Long rows of tombstones; and below level 0 range tombstones, which nothing is left of at the bottom, once all readers
+// see them: what is still under them is little, since tables that lie under them whole have gone.
+std::optional<Plan> pick_tombstones(const Version& version, std::uint32_t base_level, const PickOptions& options) {
+  const auto too_many = [&](const TablePtr& table) {
+    return options.tombstone_run_max != 0 && table->meta().tombstone_run > options.tombstone_run_max;
+  };
+  // What damage below holds back would stay in level 0, as long a row as before.
+  const auto& runs = version.levels[0];
+  if (std::any_of(runs.begin(), runs.end(), too_many))
+    if (auto plan = pick_level0(version, base_level, options, 1);
+        plan && plan->output_level > 0 && plan->held_back.empty())
+      return plan;
+  for (std::uint32_t level = 1; level < kLevels; ++level) {
+    for (const TablePtr& table : version.levels[level]) {
+      const auto& meta = table->meta();
+      const bool ranges =
+          meta.range_tombstones * kEntriesForARange > meta.entries && meta.largest_sequence <= options.oldest_reader;
+      if ((!ranges && !too_many(table)) || table->compacting || table->damaged()) continue;
+      if (!nothing_below(version, level, bounds_of({table}))) {
+        Plan down{.input_level = level, .output_level = level + 1, .inputs = {table}, .overlapped = {}, .score = 1};
+        if (auto plan = complete(version, std::move(down))) return plan;
+      } else if (meta.largest_sequence <= options.oldest_reader) {
+        return Plan{.input_level = level,
+                    .output_level = level,
+                    .inputs = {table},
+                    .overlapped = {},
+                    .bottommost = true,
+                    .score = 1};
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::optional<Plan> pick(const Version& version, const PickOptions& options) {
+  if (auto plan = pick_erased(version, options)) return plan;
   const LevelTargets target = targets(version, options);
   std::vector<std::pair<double, std::uint32_t>> scores;
   scores.emplace_back(static_cast<double>(level0_runs(version, options)) / options.level0_trigger, 0);
@@ -169,8 +246,9 @@ std::optional<Plan> pick(const Version& version, const PickOptions& options) {
                            : pick_level(version, level, level + 1, score);
     if (plan) return plan;
   }
-  if (options.now_ms == 0) return std::nullopt;
-  return pick_expired(version, target.base_level, options);
+  if (options.now_ms != 0)
+    if (auto plan = pick_expired(version, target.base_level, options)) return plan;
+  return pick_tombstones(version, target.base_level, options);
 }
 
 std::uint64_t expired_bytes(const manifest::TableHandle& table, std::uint64_t now_ms) {
@@ -191,7 +269,7 @@ bool can_reclaim(const manifest::TableHandle& table, Sequence oldest_reader, std
   const auto& meta = table.meta();
   if (expired_bytes(table, now_ms) > 0) return true;
   return meta.largest_sequence <= oldest_reader &&
-         (meta.tombstones > 0 || meta.entries > table.table->properties().distinct_keys);
+         (meta.tombstones > 0 || meta.range_tombstones > 0 || meta.entries > table.table->properties().distinct_keys);
 }
 
 // The first tables of `level` in the range, side by side, that are to be written anew where they are.
@@ -221,7 +299,7 @@ std::optional<Plan> rewrite(const Version& version, std::uint32_t level, const s
 
 std::optional<Plan> pick_range(const Version& version, const PickOptions& options, const RangeRequest& request) {
   const auto in_range = [&](const manifest::TableHandle& table) {
-    return (!request.start || table.meta().largest_key >= *request.start) &&
+    return (!request.start || !table.meta().largest().before(*request.start)) &&
            (!request.end || table.meta().smallest_key < *request.end);
   };
   const auto tables_in_range = [&](std::uint32_t level) {

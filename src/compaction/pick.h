@@ -22,11 +22,19 @@ struct PickOptions {
   std::uint64_t base_bytes = 256ull << 20;  // smallest target of a level that is not the last
   std::uint64_t now_ms = 0;                 // by the engine's clock; 0: nothing has expired
   double expired_share = 0.25;              // of a table's keys and values: with more of it, the table is written anew
+  // A table with more tombstones than this side by side is compacted, so that no seek has to pass more; 0: no bound.
+  std::uint64_t tombstone_run_max = 0;
+  // The oldest sequence at which somebody may still read: newer tombstones cannot be got rid of yet.
+  Sequence oldest_reader = 0;
 };
 
-// Keys from `smallest` to `largest`, both included.
+// Keys from `smallest` to `largest`, both included; or, where it is open, up to `largest`, as an UpperBound says.
 struct KeySpan {
   std::string smallest, largest;
+  bool open = false;
+  format::UpperBound end() const { return {largest, open}; }
+  // The first key behind it; empty: there is none. Inside the span: a string ends with a zero byte anyway.
+  std::string_view behind() const { return {largest.c_str(), largest.size() + (open ? 0 : 1)}; }
 };
 
 struct Plan {
@@ -35,6 +43,8 @@ struct Plan {
   std::vector<manifest::TablePtr> overlapped;  // of output_level
   bool bottommost = false;                     // nothing older lies below: tombstones that no snapshot needs may go
   double score = 0;
+  // The inputs lie wholly under range tombstones that every reader sees: they go, and nothing is read or written.
+  bool erased = false;
   // Around damage (around_damage.h). Entries of the inputs in these spans stay in level 0; sorted, disjoint.
   std::vector<KeySpan> held_back = {};
   // Keys at which an output ends: a table of the output level that stays begins there.
@@ -47,6 +57,9 @@ struct Plan {
   std::uint64_t input_bytes() const;
 };
 
+// From the first to the last key of all tables of `plan`.
+KeySpan keys_of(const Plan& plan);
+
 // Where level 0 goes, and how large each level may be.
 struct LevelTargets {
   std::uint32_t base_level = manifest::kLevels - 1;
@@ -54,7 +67,9 @@ struct LevelTargets {
 };
 LevelTargets targets(const manifest::Version& version, const PickOptions& options);
 
-// The most urgent compaction whose tables are all free, or none. Urgent: score >= 1.
+// The most urgent compaction whose tables are all free, or none. Urgent: score >= 1. What costs nothing comes first:
+// tables that are erased whole. Then what levels hold in excess. Then long rows of tombstones, which are brought down a
+// level, and rewritten where nothing lies below.
 std::optional<Plan> pick(const manifest::Version& version, const PickOptions& options);
 
 // Bytes of keys and values in `table` that have expired, at least.

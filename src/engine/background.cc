@@ -71,12 +71,16 @@ Status Engine::flush_sealed(Tree& tree) {
   const wal::LogPosition through = view->sealed.front().end();  // newest first
   std::vector<std::unique_ptr<format::EntryIterator>> sources;
   for (const MemTableSpan& span : view->sealed) sources.push_back(span.table->iterator());
-  const auto input = format::merge(std::move(sources));
 
   compaction::OutputOptions output = output_options(0, false);
-  compaction::Retention retention(snapshots_.list([this] { return visible(); }), false, retention_rules(tree));
-  LIGHTNING_ASSIGN(const auto result,
-                   compaction::write_tables(*input, std::nullopt, std::nullopt, std::move(retention), output));
+  const std::vector<Sequence> snapshots = snapshots_.list([this] { return visible(); });
+  const format::RangeTombstones erased = view->sealed_ranges();
+  const format::RangeTombstones ranges = compaction::needed_ranges(erased, snapshots, false);
+  const auto input = compaction::without_erased(format::merge(std::move(sources)), erased, snapshots);
+  LIGHTNING_ASSIGN(
+      const auto result,
+      compaction::write_tables(*input, std::nullopt, std::nullopt,
+                               compaction::Retention(snapshots, false, retention_rules(tree)), output, &ranges));
   const auto finish = [&]() -> Status {
     LIGHTNING_TRY(env_.files.sync_directory(paths_.tables()));
     // The tables may hold writes that the log has not made durable yet. They must not outlive a power cut that the
@@ -112,6 +116,8 @@ Status Engine::flush_sealed(Tree& tree) {
 
 compaction::PickOptions Engine::pick_options() const {
   compaction::PickOptions options;
+  options.tombstone_run_max = config_.tombstones_per_seek_max;
+  options.oldest_reader = snapshots_.list([this] { return visible(); }).front();
   options.level0_trigger = config_.level0_compaction_trigger;
   options.size_multiplier = config_.level_size_multiplier;
   options.base_bytes = config_.memtable_bytes * config_.level0_compaction_trigger / 2;
@@ -123,35 +129,26 @@ bool Engine::overlaps_running(const Tree& tree, const compaction::Plan& plan) co
   for (const RunningCompaction& running : compactions_) {
     if (running.tree != &tree || running.output_level != plan.output_level) continue;
     for (const auto& table : plan.inputs)
-      if (table->meta().largest_key >= running.smallest && table->meta().smallest_key <= running.largest) return true;
+      if (!table->meta().largest().before(running.keys.smallest) &&
+          !running.keys.end().before(table->meta().smallest_key))
+        return true;
   }
   return false;
 }
 
 void Engine::begin_compaction(const Tree& tree, const compaction::Plan& plan) {
-  RunningCompaction running{&tree, plan.output_level, plan.inputs.front()->meta().smallest_key,
-                            plan.inputs.front()->meta().largest_key};
-  for (const auto* tables : {&plan.inputs, &plan.overlapped}) {
-    for (const auto& table : *tables) {
-      table->compacting = true;
-      running.smallest = std::min(running.smallest, table->meta().smallest_key);
-      running.largest = std::max(running.largest, table->meta().largest_key);
-    }
-  }
-  compactions_.push_back(std::move(running));
+  for (const auto* tables : {&plan.inputs, &plan.overlapped})
+    for (const auto& table : *tables) table->compacting = true;
+  compactions_.push_back({&tree, plan.output_level, compaction::keys_of(plan)});
 }
 
 void Engine::end_compaction(const Tree& tree, const compaction::Plan& plan) {
   base::MutexLock lock(compaction_mutex_);
-  std::string smallest = plan.inputs.front()->meta().smallest_key;
-  for (const auto* tables : {&plan.inputs, &plan.overlapped}) {
-    for (const auto& table : *tables) {
-      table->compacting = false;
-      smallest = std::min(smallest, table->meta().smallest_key);
-    }
-  }
+  for (const auto* tables : {&plan.inputs, &plan.overlapped})
+    for (const auto& table : *tables) table->compacting = false;
+  const std::string smallest = compaction::keys_of(plan).smallest;
   std::erase_if(compactions_, [&](const RunningCompaction& running) {
-    return running.tree == &tree && running.output_level == plan.output_level && running.smallest == smallest;
+    return running.tree == &tree && running.output_level == plan.output_level && running.keys.smallest == smallest;
   });
 }
 
@@ -164,11 +161,12 @@ void Engine::schedule_compactions() {
   for (;;) {
     TreePtr chosen;
     std::optional<compaction::Plan> plan;
+    const compaction::PickOptions options = pick_options();
     {
       base::MutexLock lock(compaction_mutex_);
       if (compactions_.size() >= running_max) return;
       for (const TreePtr& tree : trees) {
-        auto candidate = compaction::pick(*tree->pin_view()->version, pick_options());
+        auto candidate = compaction::pick(*tree->pin_view()->version, options);
         if (!candidate || overlaps_running(*tree, *candidate) || (plan && plan->score >= candidate->score)) continue;
         plan = std::move(candidate);
         chosen = tree;
@@ -212,7 +210,9 @@ void Engine::run_compaction(const TreePtr& tree, compaction::Plan plan) {
 }
 
 Status Engine::compact(Tree& tree, const compaction::Plan& plan) {
-  if (plan.trivial_move() && !(plan.bottommost && plan.inputs.front()->meta().tombstones > 0))
+  if (plan.erased) return drop_tables(tree, plan);
+  const sstable::TableMeta& first = plan.inputs.front()->meta();
+  if (plan.trivial_move() && !(plan.bottommost && (first.tombstones > 0 || first.range_tombstones > 0)))
     return move_table(tree, plan);
   LIGHTNING_ASSIGN(const std::vector<Output> outputs, merge_tables(tree, plan));
   const auto finish = [&]() -> Status {
@@ -258,6 +258,20 @@ Status Engine::move_table(Tree& tree, const compaction::Plan& plan) {
   return {};
 }
 
+// Every reader that there is, and that will be, sees the ranges that hide all of them.
+Status Engine::drop_tables(Tree& tree, const compaction::Plan& plan) {
+  manifest::VersionEdit edit;
+  manifest::Version::Change change;
+  for (const auto& table : plan.inputs) {
+    edit.drop_tables.push_back({tree.id, plan.input_level, table->meta().number});
+    change.drop.emplace_back(plan.input_level, table->meta().number);
+  }
+  LIGHTNING_TRY(install(tree, std::move(edit), change, 0));
+  for (const auto& table : plan.inputs) table->mark_obsolete();
+  background_.tables_erased.fetch_add(plan.inputs.size(), std::memory_order_relaxed);
+  return {};
+}
+
 namespace {
 
 // Sub-compactions: the key ranges of one merge, taken by whichever thread is free. The thread that started the merge
@@ -286,15 +300,22 @@ Result<std::vector<Engine::Output>> Engine::merge_tables(const Tree& tree, const
   const std::vector<Sequence> snapshots = snapshots_.list([this] { return visible(); });
   const compaction::OutputOptions output = output_options(plan.output_level, plan.bottommost);
   const compaction::Retention::Rules rules = retention_rules(tree);
+  // What is erased anywhere need not be written again; what erases it is written if it stood in the plan's tables.
+  const manifest::VersionPtr version = tree.pin_view()->version;
+  const format::RangeTombstones none;
+  const format::RangeTombstones& erased = version->ranges ? *version->ranges : none;
+  const format::RangeTombstones kept =
+      compaction::needed_ranges(compaction::input_ranges(plan), snapshots, plan.bottommost);
 
-  const auto work = [ranges, count, &plan, &snapshots, &output, &rules] {
+  const auto work = [ranges, count, &plan, &snapshots, &output, &rules, &erased, &kept] {
     for (std::size_t i = ranges->next.fetch_add(1); i < count; i = ranges->next.fetch_add(1)) {
       const auto as_view = [](const std::optional<std::string>& key) {
         return key ? std::optional<std::string_view>(*key) : std::nullopt;
       };
-      const auto input = compaction::input_iterator(plan);
-      ranges->results[i] = compaction::write_tables(*input, as_view(ranges->cuts[i]), as_view(ranges->cuts[i + 1]),
-                                                    compaction::Retention(snapshots, plan.bottommost, rules), output);
+      const auto input = compaction::without_erased(compaction::input_iterator(plan), erased, snapshots);
+      ranges->results[i] =
+          compaction::write_tables(*input, as_view(ranges->cuts[i]), as_view(ranges->cuts[i + 1]),
+                                   compaction::Retention(snapshots, plan.bottommost, rules), output, &kept);
       base::MutexLock lock(ranges->mutex);
       ++ranges->finished;
       ranges->done.notify_all();
@@ -332,12 +353,16 @@ compaction::Retention::Rules Engine::retention_rules(const Tree& tree) const {
 Status Engine::keep_back(const Tree& tree, const compaction::Plan& plan, const std::vector<Sequence>& snapshots,
                          std::vector<Output>& outputs) {
   const compaction::OutputOptions options = output_options(0, false);
+  const format::RangeTombstones ranges =
+      compaction::needed_ranges(compaction::held_back_ranges(plan), snapshots, false);
   for (const compaction::KeySpan& span : plan.held_back) {
     const auto input = compaction::held_back_iterator(plan);
-    const std::string end = span.largest + '\0';
-    LIGHTNING_ASSIGN(auto result,
-                     compaction::write_tables(*input, span.smallest, end,
-                                              compaction::Retention(snapshots, false, retention_rules(tree)), options));
+    const std::string_view behind = span.behind();
+    const auto end = behind.empty() ? std::nullopt : std::optional(behind);
+    LIGHTNING_ASSIGN(
+        auto result,
+        compaction::write_tables(*input, span.smallest, end,
+                                 compaction::Retention(snapshots, false, retention_rules(tree)), options, &ranges));
     for (sstable::TableMeta& meta : result.tables) outputs.push_back({0, std::move(meta)});
   }
   return {};

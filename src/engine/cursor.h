@@ -23,6 +23,7 @@ class Cursor {
   virtual std::string_view value() const = 0;
   virtual std::uint64_t expires_ms() const { return 0; }  // since 1970; 0: never
   virtual Status status() const = 0;
+  virtual std::uint64_t tombstones_passed() const { return 0; }
 };
 
 }  // namespace lightning::engine

@@ -1,5 +1,6 @@
 #include "engine/database_iterator.h"
 
+#include "base/compare.h"
 #include "engine/engine.h"
 #include "format/merging_iterator.h"
 #include "manifest/level_iterator.h"
@@ -33,21 +34,29 @@ DatabaseIterator::DatabaseIterator(std::shared_ptr<Engine> engine, PinnedView vi
   }
   const sstable::TableReadOptions read{.fill_cache = options.fill_cache};
   std::vector<std::unique_ptr<format::EntryIterator>> sources;  // newest first
-  if (!view_->active.table->empty()) sources.push_back(view_->active.table->iterator());
-  for (const MemTableSpan& span : view_->sealed) sources.push_back(span.table->iterator());
+  // What erased ranges hide is taken out of the sources, so that it is not read; all else happens as if it had never
+  // been there.
+  cover_ = view_->cover(at_);
+  const auto add_memtable = [&](const MemTableSpan& span) {
+    auto entries = span.table->iterator();
+    sources.push_back(!cover_ ? std::move(entries)
+                              : format::without_hidden(std::move(entries), *cover_, {.newest = span.last}, &passed_));
+  };
+  if (!view_->active.table->empty()) add_memtable(view_->active);
+  for (const MemTableSpan& span : view_->sealed) add_memtable(span);
   const auto outside = [&](const manifest::TableHandle& table) {
-    return (lower_ && table.meta().largest_key < *lower_) || (upper_ && table.meta().smallest_key >= *upper_);
+    return (lower_ && table.meta().largest().before(*lower_)) || (upper_ && table.meta().smallest_key >= *upper_);
   };
   for (const manifest::TablePtr& table : view_->version->levels[0])
-    if (!outside(*table)) sources.push_back(table->table->iterator(read));
+    if (!outside(*table)) sources.push_back(manifest::table_iterator(*table, read, cover_.get(), &passed_));
   for (std::uint32_t level = 1; level < manifest::kLevels; ++level) {
     manifest::Version::Level tables;
     for (const manifest::TablePtr& table : view_->version->levels[level])
       if (!outside(*table)) tables.push_back(table);
     if (tables.size() == 1) {
-      sources.push_back(tables.front()->table->iterator(read));
+      sources.push_back(manifest::table_iterator(*tables.front(), read, cover_.get(), &passed_));
     } else if (!tables.empty()) {
-      sources.push_back(manifest::level_iterator(std::move(tables), read));
+      sources.push_back(manifest::level_iterator(std::move(tables), read, cover_.get(), &passed_));
     }
   }
   entries_ = format::merge(std::move(sources));
@@ -56,6 +65,7 @@ DatabaseIterator::DatabaseIterator(std::shared_ptr<Engine> engine, PinnedView vi
 DatabaseIterator::~DatabaseIterator() {
   if (!engine_) return;
   engine_->count(Counter::kScannedEntries, scanned_);
+  engine_->count(Counter::kPassedTombstones, passed_);
   engine_->count(Counter::kSeeks, seeks_);
 }
 
@@ -145,7 +155,7 @@ void DatabaseIterator::find_forward(bool skip_saved_key) {
   while (entries_->valid()) {
     const format::Entry& entry = entries_->entry();
     if (beyond_upper(entry.key)) return;  // whatever its sequence: behind the bound nothing is looked at
-    if (entry.sequence > at_ || (skipping && entry.key == saved_key_)) {
+    if (entry.sequence > at_ || (skipping && base::equal(entry.key, saved_key_))) {
       entries_->next();
       continue;
     }
@@ -171,6 +181,7 @@ bool DatabaseIterator::stand_on(const format::Entry& entry) {
   const auto held = held_by(entry.type, entry.value, rules_);
   if (!held) return fail(held.error());
   if (!held->present) {
+    ++passed_;
     saved_key_.assign(entry.key);
     return false;
   }
@@ -238,7 +249,10 @@ void DatabaseIterator::find_backward() {
       }
       held = *resolved;
     }
-    if (!held.present) continue;
+    if (!held.present) {
+      ++passed_;
+      continue;
+    }
     stand_on_value(held);
     ++scanned_;
     return;

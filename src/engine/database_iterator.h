@@ -43,6 +43,7 @@ class DatabaseIterator final : public Cursor {
   // As Held::base_expires_ms. Where next() led to.
   std::uint64_t base_expires_ms() const { return on_entry_ ? 0 : base_expires_ms_; }
   Status status() const override;
+  std::uint64_t tombstones_passed() const override { return passed_; }
 
   // Bounds and prefix as one: inclusive, exclusive; none: no bound.
   const std::optional<std::string>& lower_bound() const { return lower_; }
@@ -61,6 +62,7 @@ class DatabaseIterator final : public Cursor {
 
   std::shared_ptr<Engine> engine_;
   PinnedView view_;
+  std::unique_ptr<const format::RangeCover> cover_;  // null: nothing is hidden
   std::unique_ptr<format::EntryIterator> entries_;
   Sequence at_ = 0;
   std::optional<std::string> lower_, upper_;
@@ -77,6 +79,7 @@ class DatabaseIterator final : public Cursor {
   ReadRules rules_;
   Resolver resolver_;
   std::uint64_t scanned_ = 0, seeks_ = 0;
+  std::uint64_t passed_ = 0;  // tombstones, and entries under ranges, that stood in the way
 };
 
 }  // namespace lightning::engine

@@ -27,6 +27,7 @@
 #include "cache/block_cache.h"
 #include "compaction/merge.h"
 #include "compaction/pick.h"
+#include "compaction/range_retention.h"
 #include "engine/clock.h"
 #include "engine/counters.h"
 #include "engine/resolve.h"
@@ -105,6 +106,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status put(const Keyspace& keyspace, std::string_view key, std::string_view value, const WriteOptions& options);
   Status merge(const Keyspace& keyspace, std::string_view key, std::string_view operand, Durability durability);
   Status erase(const Keyspace& keyspace, std::string_view key, Durability durability);
+  Status erase_range(const Keyspace& keyspace, const KeyRange& range, Durability durability);
   // With `admission`: as a transaction; it answers when it is asked (write_arbiter.h).
   Result<Sequence> write(std::string_view batch, std::uint32_t operations, Durability durability,
                          Admission* admission = nullptr);
@@ -277,12 +279,15 @@ class Engine : public std::enable_shared_from_this<Engine> {
   static bool too_old(const Snapshot* snapshot);
   Error snapshot_too_old(const Snapshot& snapshot) const;
   enum class Lookup : std::uint8_t { kFound, kAbsent, kMiss };
-  Lookup find_in_memory(const ReadView& view, std::string_view key, Sequence at, Found& found);
-  Result<bool> find_with_io(const ReadView& view, std::string_view key, Sequence at, bool fill_cache, Found& found);
+  static Lookup find_in_memory(const ReadView& view, std::string_view key, Sequence at, Found& found);
+  static Lookup find_newest(const ReadView& view, std::string_view key, Sequence at, Found& found);
+  static Sequence hidden_before(const ReadView& view, std::string_view key, Sequence at);
+  Result<bool> find_with_io(const ReadView& view, std::string_view key, Sequence at, Sequence hidden, bool fill_cache,
+                            Found& found);
   void count_filters(const Found& found);
   static void pin_found(const ReadView& view, const Found& found, std::string_view bytes, PinnedValue& value);
   static Status expire(const ReadRules& rules, Found& found);
-  static bool walk_operands(std::string_view key, Found& found, Resolver& resolver);
+  static bool walk_operands(std::string_view key, Sequence hidden, Found& found, Resolver& resolver);
   // What a key holds whose newest version does not say so alone. The view is pinned, and no epoch is held.
   template <class Use>
   Status resolve_versions(const ReadView& view, const ReadRules& rules, std::string_view key, Sequence at,
@@ -323,6 +328,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
                    std::vector<Output>& outputs);
   compaction::Retention::Rules retention_rules(const Tree& tree) const;
   Status move_table(Tree& tree, const compaction::Plan& plan);
+  Status drop_tables(Tree& tree, const compaction::Plan& plan);
   // A table that was there before and turns out to be damaged becomes one whose every read fails, marked as damaged.
   Result<manifest::TablePtr> open_table(const sstable::TableMeta& meta, bool just_written);
   Status install(Tree& tree, manifest::VersionEdit edit, const manifest::Version::Change& change,
@@ -401,7 +407,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   struct RunningCompaction {
     const Tree* tree;
     std::uint32_t output_level;
-    std::string smallest, largest;
+    compaction::KeySpan keys;
   };
   std::vector<RunningCompaction> compactions_ LIGHTNING_GUARDED_BY(compaction_mutex_);
   bool overlaps_running(const Tree& tree, const compaction::Plan& plan) const LIGHTNING_REQUIRES(compaction_mutex_);

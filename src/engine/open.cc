@@ -258,6 +258,7 @@ Status Engine::open_tables() {
       }
     }
     LIGHTNING_TRY(version->validate());
+    version->gather_ranges();
     auto tree = std::make_shared<Tree>(id, keyspace.name, keyspace.options, epochs_, budget_, std::move(version),
                                        keyspace.flushed);
     if (tree->counted()) tree->add_records(keyspace.records);
@@ -306,8 +307,12 @@ Status Engine::replay_log() {
       }
       if (sequence <= state.keyspaces.at(operation.keyspace).flushed) continue;
       memtable::MemTable& memtable = tree->active();
-      LIGHTNING_TRY(memtable.reserve(1, operation.key.size() + operation.value.size()));
-      memtable.add({operation.key, sequence, operation.type, operation.value});
+      if (operation.type == format::EntryType::kEraseRange) {
+        memtable.add_ranges({{operation.key, operation.value, sequence}}, /*unread=*/true);
+      } else {
+        LIGHTNING_TRY(memtable.reserve(1, operation.key.size() + operation.value.size()));
+        memtable.add({operation.key, sequence, operation.type, operation.value});
+      }
       if (tree->counted()) tree->add_records(operation.count_change());
       if (access_ == Access::kReadWrite && memtable.memory_bytes() >= memtable_limit()) {
         LIGHTNING_TRY(flush_replayed(*tree, sequence));
@@ -381,11 +386,14 @@ Status Engine::flush_replayed(Tree& tree, Sequence last) {
   if (view->sealed.empty()) return {};
   std::vector<std::unique_ptr<format::EntryIterator>> sources;
   for (const MemTableSpan& span : view->sealed) sources.push_back(span.table->iterator());
-  auto input = format::merge(std::move(sources));
+  const std::vector<Sequence> snapshots{format::kSequenceMax};
+  const format::RangeTombstones erased = view->sealed_ranges();
+  const format::RangeTombstones ranges = compaction::needed_ranges(erased, snapshots, false);
+  const auto input = compaction::without_erased(format::merge(std::move(sources)), erased, snapshots);
   compaction::OutputOptions output = output_options(0, false);
   LIGHTNING_ASSIGN(const auto result,
-                   compaction::write_tables(*input, std::nullopt, std::nullopt,
-                                            compaction::Retention({format::kSequenceMax}, false), output));
+                   compaction::write_tables(*input, std::nullopt, std::nullopt, compaction::Retention(snapshots, false),
+                                            output, &ranges));
   manifest::VersionEdit edit;
   manifest::Version::Change change;
   Sequence flushed = 0;

@@ -42,9 +42,9 @@ void found_entry(const format::Entry& entry, auto& found) {
 
 }  // namespace
 
-// Looks without I/O; kMiss: a block that may hold the key is not in memory. Inside an epoch guard, or with the view
-// pinned and inside one.
-Engine::Lookup Engine::find_in_memory(const ReadView& view, std::string_view key, Sequence at, Found& found) {
+// The newest version, whether or not a range hides it.
+[[gnu::always_inline]] inline Engine::Lookup Engine::find_newest(const ReadView& view, std::string_view key,
+                                                                 Sequence at, Found& found) {
   if (const auto entry = view.active.table->get(key, at)) return found_entry(*entry, found), Lookup::kFound;
   for (const MemTableSpan& span : view.sealed)
     if (const auto entry = span.table->get(key, at)) return found_entry(*entry, found), Lookup::kFound;
@@ -83,9 +83,19 @@ Engine::Lookup Engine::find_in_memory(const ReadView& view, std::string_view key
   return Lookup::kAbsent;
 }
 
-// The same with reads from disk allowed. The view is pinned, and no epoch is held.
-Result<bool> Engine::find_with_io(const ReadView& view, std::string_view key, Sequence at, bool fill_cache,
-                                  Found& found) {
+// Looks without I/O; kMiss: a block that may hold the key is not in memory. Inside an epoch guard, or with the view
+// pinned and inside one.
+Engine::Lookup Engine::find_in_memory(const ReadView& view, std::string_view key, Sequence at, Found& found) {
+  const Lookup answer = find_newest(view, key, at, found);
+  if (answer != Lookup::kFound || !view.active.table->ranges_to_look_at()) [[likely]]
+    return answer;
+  return found.sequence < view.covering(key, at) ? Lookup::kAbsent : answer;
+}
+
+// The same with reads from disk allowed. The view is pinned, and no epoch is held. What is older than `hidden` is, and
+// tables that hold nothing newer are not looked into.
+Result<bool> Engine::find_with_io(const ReadView& view, std::string_view key, Sequence at, Sequence hidden,
+                                  bool fill_cache, Found& found) {
   const auto in_memory = [&](const MemTableSpan& span) {
     const auto entry = span.table->get(key, at);
     if (!entry) return false;
@@ -93,14 +103,21 @@ Result<bool> Engine::find_with_io(const ReadView& view, std::string_view key, Se
     found.memtable = span.table.get();
     return true;
   };
-  if (in_memory(view.active)) return true;
+  const auto shown = [&] {
+    if (found.sequence >= hidden) return true;
+    if (found.block_pinned) cache::BlockCache::release(found.block);
+    found = {};
+    return false;
+  };
+  if (in_memory(view.active)) return shown();
   for (const MemTableSpan& span : view.sealed)
-    if (in_memory(span)) return true;
+    if (in_memory(span)) return shown();
 
   const std::uint64_t hash = sstable::filter_hash(key);
   const std::uint64_t head = base::head_of(key);
   sstable::TableLookup lookup;
   const auto look = [&](const manifest::TableHandle& table) -> Result<bool> {
+    if (table.meta().largest_sequence < hidden) return false;
     auto there = table.table->find(key, hash, at, {.fill_cache = fill_cache}, lookup);
     if (!there) [[unlikely]] {
       note_damage(*view.version, there.error());
@@ -118,15 +135,20 @@ Result<bool> Engine::find_with_io(const ReadView& view, std::string_view key, Se
   for (const manifest::TablePtr& table : view.version->levels[0]) {
     if (!table->covers(key, head)) continue;
     LIGHTNING_ASSIGN(const bool there, look(*table));
-    if (there) return true;
+    if (there) return shown();
   }
   for (std::uint32_t level = 1; level < manifest::kLevels; ++level) {
     const manifest::TableHandle* table = manifest::Version::find(view.version->levels[level], key, head);
     if (table == nullptr) continue;
     LIGHTNING_ASSIGN(const bool there, look(*table));
-    if (there) return true;
+    if (there) return shown();
   }
   return false;
+}
+
+// What erased ranges hide of the key: all that is older.
+Sequence Engine::hidden_before(const ReadView& view, std::string_view key, Sequence at) {
+  return view.active.table->ranges_to_look_at() ? view.covering(key, at) : 0;
 }
 
 void Engine::count_filters(const Found& found) {
@@ -145,12 +167,12 @@ void Engine::count_filters(const Found& found) {
 
 // Of a counter that many add to, a memtable holds thousands of operands: below the one that was found they are walked,
 // not looked up. True if a base ends them, which is then in `found`; else `found` is the last operand.
-bool Engine::walk_operands(std::string_view key, Found& found, Resolver& resolver) {
+bool Engine::walk_operands(std::string_view key, Sequence hidden, Found& found, Resolver& resolver) {
   if (found.sequence == 0) return false;
   const auto versions = found.memtable->iterator();
   for (versions->seek(key, found.sequence - 1); versions->valid(); versions->next()) {
     const format::Entry& entry = versions->entry();
-    if (entry.key != key) break;
+    if (entry.key != key || entry.sequence < hidden) break;
     found_entry(entry, found);
     if (resolver.take(entry.type, entry.value) == Resolver::Next::kDone) return true;
   }
@@ -164,11 +186,12 @@ Status Engine::resolve_versions(const ReadView& view, const ReadRules& rules, st
                                 bool fill_cache, Found& found, const Use& use) {
   Resolver resolver(rules);
   resolver.begin(key);
+  const Sequence hidden = hidden_before(view, key, at);
   for (;;) {
     found = {};
-    LIGHTNING_ASSIGN(const bool there, find_with_io(view, key, at, fill_cache, found));
+    LIGHTNING_ASSIGN(const bool there, find_with_io(view, key, at, hidden, fill_cache, found));
     if (!there || resolver.take(found.type, found.value) == Resolver::Next::kDone) break;
-    if (found.memtable != nullptr && walk_operands(key, found, resolver)) break;
+    if (found.memtable != nullptr && walk_operands(key, hidden, found, resolver)) break;
     if (found.block_pinned) cache::BlockCache::release(found.block);
     const Sequence met = found.sequence;
     found = {};
@@ -351,8 +374,9 @@ void Engine::load_missing(const ReadView& view, std::span<const std::string_view
   std::map<format::FileNumber, Wanted, std::greater<>> wanted;  // newest first; by number, so that runs can be repeated
   for (const std::size_t i : missing) {
     const std::uint64_t hash = sstable::filter_hash(keys[i]), head = base::head_of(keys[i]);
+    const Sequence hidden = hidden_before(view, keys[i], at);
     const auto want = [&](const manifest::TableHandle* table) {
-      if (!table->table->may_contain(hash)) return;
+      if (table->meta().largest_sequence < hidden || !table->table->may_contain(hash)) return;
       Wanted& here = wanted[table->meta().number];
       here.table = table;
       here.keys.push_back({keys[i], hash, at});

@@ -1,6 +1,42 @@
 #include "engine/tree.h"
 
+#include <algorithm>
+
 namespace lightning::engine {
+
+Sequence ReadView::covering(std::string_view key, Sequence at) const {
+  Sequence newest = 0;
+  const auto look = [&](const MemTableSpan& span) {
+    if (const auto* sets = span.table->erased().sets())
+      for (const auto& set : *sets) newest = std::max(newest, set->covering(key, at));
+  };
+  look(active);
+  for (const MemTableSpan& span : sealed) look(span);
+  if (version->ranges) newest = std::max(newest, version->ranges->covering(key, at));
+  return newest;
+}
+
+format::RangeTombstones ReadView::sealed_ranges() const {
+  std::vector<const format::RangeTombstones*> sets;
+  for (const MemTableSpan& span : sealed)
+    if (const auto* of_table = span.table->erased().sets())
+      for (const auto& set : *of_table) sets.push_back(set.get());
+  return format::RangeTombstones::merge(sets);
+}
+
+std::unique_ptr<const format::RangeCover> ReadView::cover(Sequence at) const {
+  if (!active.table->ranges_to_look_at()) return nullptr;
+  std::vector<const format::RangeTombstones*> sets;
+  const auto look = [&](const MemTableSpan& span) {
+    if (const auto* of_table = span.table->erased().sets())
+      for (const auto& set : *of_table) sets.push_back(set.get());
+  };
+  look(active);
+  for (const MemTableSpan& span : sealed) look(span);
+  if (version->ranges) sets.push_back(version->ranges.get());
+  auto cover = std::make_unique<const format::RangeCover>(std::move(sets), at);
+  return cover->empty() ? nullptr : std::move(cover);
+}
 
 Tree::Tree(format::KeyspaceId keyspace_id, std::string keyspace_name, const KeyspaceOptions& keyspace_options,
            base::EpochDomain& epochs, base::MemoryBudget& budget, manifest::VersionPtr version, Sequence after)

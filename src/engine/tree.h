@@ -10,6 +10,7 @@
 #include "base/sync.h"
 #include "engine/keeper.h"
 #include "format/ids.h"
+#include "format/range_cover.h"
 #include "lightning/keyspace_options.h"
 #include "lightning/merge_operator.h"
 #include "lightning/types.h"
@@ -34,7 +35,18 @@ struct MemTableSpan {
 class ReadView {
  public:
   ReadView(MemTableSpan newest, std::vector<MemTableSpan> older, manifest::VersionPtr tables)
-      : active(std::move(newest)), sealed(std::move(older)), version(std::move(tables)) {}
+      : active(std::move(newest)), sealed(std::move(older)), version(std::move(tables)) {
+    // Reads look at the active memtable first, and learn from it that there are ranges anywhere: one test for all.
+    bool ranges = version->ranges != nullptr;
+    for (const MemTableSpan& span : sealed) ranges = ranges || span.table->erased().any();
+    if (ranges) active.table->note_ranges_below();
+  }
+  // What erased ranges hide at `at`, from all that the view holds. Inside an epoch guard, or pinned.
+  Sequence covering(std::string_view key, Sequence at) const;
+  // The same as one object, for cursors; null: nothing. Lives no longer than the view.
+  std::unique_ptr<const format::RangeCover> cover(Sequence at) const;
+  // The ranges of the sealed memtables together.
+  format::RangeTombstones sealed_ranges() const;
   void pin() const { pins_.fetch_add(1, std::memory_order_relaxed); }
   void unpin() const {
     if (pins_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;

@@ -48,9 +48,10 @@ Status Engine::compact_range(const Keyspace& keyspace, const KeyRange& range, co
     request.oldest_reader = snapshots_.list([this] { return visible(); }).front();
     std::optional<compaction::Plan> plan;
     bool busy = false;
+    const compaction::PickOptions pick = pick_options();
     {
       base::MutexLock lock(compaction_mutex_);
-      plan = compaction::pick_range(*tree->pin_view()->version, pick_options(), request);
+      plan = compaction::pick_range(*tree->pin_view()->version, pick, request);
       if (plan && overlaps_running(*tree, *plan)) plan.reset();
       for (const RunningCompaction& running : compactions_) busy = busy || running.tree == tree.get();
       if (plan) begin_compaction(*tree, *plan);
@@ -76,7 +77,7 @@ Status Engine::compact_range(const Keyspace& keyspace, const KeyRange& range, co
   const PinnedView view = tree->pin_view();
   for (const auto& level : view->version->levels)
     for (const manifest::TablePtr& table : level)
-      if ((!range.start || table->meta().largest_key >= *range.start) &&
+      if ((!range.start || !table->meta().largest().before(*range.start)) &&
           (!range.end || table->meta().smallest_key < *range.end))
         if (auto damage = table->damaged() ? table->damage() : std::nullopt)
           return std::move(*damage).while_doing("compacting a range");
@@ -232,9 +233,11 @@ Statistics Engine::stats() {
   stats.puts = count(Counter::kPuts);
   stats.merges = count(Counter::kMerges);
   stats.erases = count(Counter::kErases);
+  stats.range_erases = count(Counter::kRangeErases);
   stats.batches = count(Counter::kBatches);
   stats.seeks = count(Counter::kSeeks);
   stats.scanned_entries = count(Counter::kScannedEntries);
+  stats.tombstones_passed = count(Counter::kPassedTombstones);
   stats.filter_checks = count(Counter::kFilterChecks);
   stats.filter_negatives = count(Counter::kFilterNegatives);
   stats.bytes_written_by_user = count(Counter::kUserBytesWritten);
@@ -246,6 +249,7 @@ Statistics Engine::stats() {
   stats.compaction_bytes_read = read(background_.compaction_bytes_read);
   stats.compaction_bytes_written = read(background_.compaction_bytes_written);
   stats.tables_moved = read(background_.tables_moved);
+  stats.tables_erased = read(background_.tables_erased);
   stats.stalls.level0_slowdown_count = read(background_.level0_slowdown_count);
   stats.stalls.level0_slowdown_us = read(background_.level0_slowdown_us);
   stats.stalls.level0_stop_count = read(background_.level0_stop_count);
@@ -299,6 +303,9 @@ Statistics Engine::stats() {
         facts.entries += table->meta().entries;
         keyspace.expiring_bytes += table->table->properties().expiring.bytes();
         keyspace.expired_bytes += compaction::expired_bytes(*table, now_ms);
+        facts.tombstones += table->meta().tombstones;
+        facts.range_tombstones += table->meta().range_tombstones;
+        facts.tombstone_run = std::max(facts.tombstone_run, table->meta().tombstone_run);
         if (const auto damage = table->damaged() ? table->damage() : std::nullopt)
           stats.damaged_tables.push_back({.keyspace = tree->printable_name(),
                                           .level = level,

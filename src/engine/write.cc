@@ -36,8 +36,9 @@ Counter counter_of(format::EntryType type) {
     case format::EntryType::kMerge:
       return Counter::kMerges;
     case format::EntryType::kErase:
-    case format::EntryType::kEraseRange:
       return Counter::kErases;
+    case format::EntryType::kEraseRange:
+      return Counter::kRangeErases;
     case format::EntryType::kPut:
     case format::EntryType::kPutExpiring:
     case format::EntryType::kBlobReference:
@@ -80,6 +81,16 @@ Status Engine::check_writable() {
   return {};
 }
 
+namespace {
+
+Error not_as_range(const Tree& tree) {
+  return Error(ErrorCode::kNotSupported,
+               "keyspace " + tree.name + " is counted or indexed: a batch cannot erase a range of it; use " +
+                   "Database::erase_range or Transaction::erase_range, which erase its keys one by one");
+}
+
+}  // namespace
+
 // The memtables that a batch goes to: memory is reserved in each before anything is logged.
 class Engine::BatchTarget {
  public:
@@ -110,6 +121,11 @@ class Engine::BatchTarget {
         return Error(ErrorCode::kKeyspaceNotFound,
                      "the batch writes to keyspace " + std::to_string(operation.keyspace) + ", which does not exist");
       if (first_ == nullptr) first_ = tree;
+      if (operation.type == format::EntryType::kEraseRange) {
+        if (tree->kept()) return not_as_range(*tree);
+        need_of(tree);  // what it takes cannot be reserved
+        continue;
+      }
       Need& need = need_of(tree);
       need.entries += 1;
       need.bytes += operation.key.size() + operation.value.size();
@@ -131,7 +147,11 @@ class Engine::BatchTarget {
     for (format::BatchReader reader(batch_); reader.next(); ++sequence, ++place) {
       const format::Operation& operation = reader.operation();
       Tree* tree = engine_.tree_of(operation.keyspace);
-      tree->active().add({operation.key, sequence, operation.type, operation.value});
+      if (operation.type == format::EntryType::kEraseRange) [[unlikely]] {
+        need_of(tree).ranges.push_back({operation.key, operation.value, sequence});
+      } else {
+        tree->active().add({operation.key, sequence, operation.type, operation.value});
+      }
       if (tree->active().memory_bytes() >= engine_.memtable_limit()) full = tree;
       if (operation.changes_count) need_of(tree).records += operation.count_change();
       if (place >= operations_) continue;
@@ -139,7 +159,16 @@ class Engine::BatchTarget {
       const Counter counter = counter_of(operation.type);
       puts_ += counter == Counter::kPuts ? 1 : 0;
       merges_ += counter == Counter::kMerges ? 1 : 0;
+      ranges_ += counter == Counter::kRangeErases ? 1 : 0;
     }
+    const auto add_ranges = [&](Tree* tree, Need& need) {
+      if (need.ranges.empty()) [[likely]]
+        return;
+      tree->active().add_ranges(std::move(need.ranges));
+      if (tree->active().memory_bytes() >= engine_.memtable_limit()) full = tree;
+    };
+    if (first_ != nullptr) add_ranges(first_, one_);
+    for (auto& [tree, need] : others_) add_ranges(tree, need);
     // All at once: whoever counts meanwhile sees the batch or does not.
     if (first_ != nullptr && one_.records != 0) first_->add_records(one_.records);
     for (auto& [tree, need] : others_)
@@ -151,14 +180,17 @@ class Engine::BatchTarget {
     user_bytes_ = together.user_bytes_;
     puts_ = together.puts_;
     merges_ = together.merges_;
+    ranges_ = together.ranges_;
   }
   std::uint64_t user_bytes() const { return user_bytes_; }
   std::uint64_t user_puts() const { return puts_; }
   std::uint64_t user_merges() const { return merges_; }
+  std::uint64_t user_ranges() const { return ranges_; }
 
  private:
   struct Need {
     std::uint64_t entries = 0, bytes = 0, records = 0;
+    std::vector<format::RangeTombstone> ranges;  // of the batch
     bool reserved = false;
     Status reserve(const Tree& tree) {
       LIGHTNING_TRY(tree.active().reserve(entries, bytes));
@@ -180,7 +212,7 @@ class Engine::BatchTarget {
   Tree* first_ = nullptr;
   Need one_;
   std::map<Tree*, Need, ById> others_;
-  std::uint64_t user_bytes_ = 0, puts_ = 0, merges_ = 0;
+  std::uint64_t user_bytes_ = 0, puts_ = 0, merges_ = 0, ranges_ = 0;
 };
 
 // Inside the gate: from here on only the disk can fail.
@@ -325,6 +357,13 @@ Status Engine::write_one(const Keyspace& keyspace, Tree* tree, format::EntryType
   return {};
 }
 
+Status Engine::erase_range(const Keyspace& keyspace, const KeyRange& range, Durability durability) {
+  LIGHTNING_ASSIGN(const Tree* tree, tree_of(keyspace));
+  const EncodedOperation encoded(format::erase_range(tree->id, range.start, range.end));
+  LIGHTNING_TRY(write(encoded.bytes(), 1, durability));
+  return {};
+}
+
 WriteArbiter& Engine::set_arbiter(std::unique_ptr<WriteArbiter> arbiter, Arbitrated which) {
   const WriteGate::Closure closed(gate_);
   if (!arbiter_owned_) {
@@ -350,7 +389,8 @@ Result<Sequence> Engine::write(std::string_view batch, std::uint32_t operations,
   counters_.add(Counter::kBatches);
   counters_.add(Counter::kPuts, target.user_puts());
   counters_.add(Counter::kMerges, target.user_merges());
-  counters_.add(Counter::kErases, operations - target.user_puts() - target.user_merges());
+  counters_.add(Counter::kErases, operations - target.user_puts() - target.user_merges() - target.user_ranges());
+  counters_.add(Counter::kRangeErases, target.user_ranges());
   counters_.add(Counter::kUserBytesWritten, target.user_bytes());
   if (start != 0) latencies_.write.record(env_.clock.monotonic_ns() - start);
   return last;

@@ -12,6 +12,15 @@ void append_operation(std::string& to, const Operation& operation) {
   put_operation(to.data() + before, operation);
 }
 
+Operation erase_range(KeyspaceId keyspace, const std::optional<std::string>& start,
+                      const std::optional<std::string>& end) {
+  using namespace std::string_view_literals;
+  const std::string_view from = start ? std::string_view(*start) : ""sv;
+  if (!end || !end->empty()) return {EntryType::kEraseRange, keyspace, from, end ? std::string_view(*end) : ""sv};
+  // Stored, an empty end is none; asked for, it lies before every key: nothing is between, or less than nothing.
+  return {EntryType::kEraseRange, keyspace, from.empty() ? "\0"sv : "\1"sv, "\0"sv};
+}
+
 BatchReader::Fault BatchReader::read() {
   const auto first = static_cast<std::uint8_t>(rest_.front());
   const auto type = static_cast<std::uint8_t>(first & ~kChangesCount);
@@ -25,18 +34,21 @@ BatchReader::Fault BatchReader::read() {
   if (keyspace > std::numeric_limits<KeyspaceId>::max()) return Fault::kKeyspace;
   operation_.keyspace = static_cast<KeyspaceId>(keyspace);
   if (!base::get_varint(rest, size)) return Fault::kTruncated;
-  if (size == 0) return Fault::kKeyEmpty;
+  const bool range = operation_.type == EntryType::kEraseRange;
+  if (size == 0 && !range) return Fault::kKeyEmpty;
   if (size > kKeyBytesMax) return Fault::kKeySize;
   if (!base::get_bytes(rest, size, operation_.key)) return Fault::kTruncated;
   operation_.value = {};
   if (has_value(operation_.type)) {
     if (!base::get_varint(rest, size)) return Fault::kTruncated;
     if (size > kValueBytesMax) return Fault::kValueSize;
+    if (range && size > kKeyBytesMax) return Fault::kKeySize;
     if (!base::get_bytes(rest, size, operation_.value)) return Fault::kTruncated;
     if (operation_.type == EntryType::kPutExpiring && source_ != Source::kUnsettled && !is_settled(operation_.value))
         [[unlikely]]
       return Fault::kExpiry;
   }
+  if (range && !operation_.value.empty() && operation_.value < operation_.key) return Fault::kRange;
   rest_ = rest;
   return Fault::kNone;
 }
@@ -58,6 +70,8 @@ Error BatchReader::describe() const {
       return malformed("has a value of more than 512 MiB", ErrorCode::kValueTooLarge);
     case Fault::kExpiry:
       return malformed("does not say when its record expires", ErrorCode::kInvalidArgument);
+    case Fault::kRange:
+      return malformed("erases a range that ends before it begins", ErrorCode::kInvertedRange);
     case Fault::kUnknownType:
       return malformed("has an unknown type");
     case Fault::kReservedType:

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -52,6 +53,11 @@ inline char* put_operation(char* to, const Operation& operation) {
 
 void append_operation(std::string& to, const Operation& operation);
 
+// The operation that erases [start, end); none: open. Whether that is a range is for the reader of the batch to say.
+// The result points into what it was given.
+Operation erase_range(KeyspaceId keyspace, const std::optional<std::string>& start,
+                      const std::optional<std::string>& end);
+
 // Reads a batch operation by operation. Total: any bytes give operations or an error, never a read outside them, and
 // nothing is allocated unless there is an error to describe.
 //
@@ -90,6 +96,7 @@ class BatchReader {
     kKeySize,
     kValueSize,
     kExpiry,
+    kRange,
     kReservedType,
     kUnknownType
   };

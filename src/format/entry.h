@@ -15,11 +15,13 @@ enum class EntryType : std::uint8_t {
   kErase = 0,          // tombstone: hides older versions of its key
   kPut = 1,            // value follows
   kMerge = 2,          // operand of the keyspace's merge operator
-  kEraseRange = 3,     // (reserved) key = start, value = end
+  kEraseRange = 3,     // hides what is older in a range: key = start, value = end (range_tombstones.h)
   kPutExpiring = 4,    // value = u64 expiry time in ms since 1970, then the value (expiry.h)
   kBlobReference = 5,  // (reserved) value = blob file id, offset, size, tag
 };
-inline constexpr bool is_known(EntryType type) { return type <= EntryType::kMerge || type == EntryType::kPutExpiring; }
+inline constexpr bool is_known(EntryType type) { return type <= EntryType::kPutExpiring; }
+// Whether it is about its key, and stands among the entries of memtables and tables; ranges stand beside them.
+inline constexpr bool is_point(EntryType type) { return is_known(type) && type != EntryType::kEraseRange; }
 
 // Sequence numbers use 56 bits, so that (sequence, type) packs into one 64-bit trailer.
 inline constexpr Sequence kSequenceMax = (Sequence{1} << 56) - 1;

@@ -26,7 +26,7 @@ TableHandle* Version::find(const Level& level, std::string_view key, std::uint64
   while (low < high) {
     const std::size_t middle = (low + high) / 2;
     const TableHandle& table = *level[middle];
-    const bool below = table.largest_head < head || (table.largest_head == head && table.meta().largest_key < key);
+    const bool below = table.largest_head < head || (table.largest_head == head && table.meta().largest().before(key));
     if (below) {
       low = middle + 1;
     } else {
@@ -40,10 +40,11 @@ TableHandle* Version::find(const Level& level, std::string_view key, std::uint64
   return starts_after ? nullptr : table;
 }
 
-Version::Level Version::overlapping(const Level& level, std::string_view smallest, std::string_view largest) {
+Version::Level Version::overlapping(const Level& level, std::string_view smallest, const format::UpperBound& largest) {
   Level found;
   for (const TablePtr& table : level)
-    if (table->meta().largest_key >= smallest && table->meta().smallest_key <= largest) found.push_back(table);
+    if (!table->meta().largest().before(smallest) && !largest.before(table->meta().smallest_key))
+      found.push_back(table);
   return found;
 }
 
@@ -61,8 +62,13 @@ std::uint64_t Version::tables() const {
 
 VersionPtr Version::with(const Change& change) const {
   auto next = std::make_shared<Version>(*this);
+  bool other_ranges = false;
   for (const auto& [level, number] : change.drop) {
-    const auto is_dropped = [wanted = number](const TablePtr& table) { return table->meta().number == wanted; };
+    const auto is_dropped = [&, wanted = number](const TablePtr& table) {
+      if (table->meta().number != wanted) return false;
+      other_ranges = other_ranges || table->table->ranges() != nullptr;
+      return true;
+    };
     std::erase_if(next->levels[level], is_dropped);
   }
   for (const auto& [level, table] : change.add) {
@@ -72,7 +78,9 @@ VersionPtr Version::with(const Change& change) const {
                     : a->meta().smallest_key < b->meta().smallest_key;
     };
     tables.insert(std::upper_bound(tables.begin(), tables.end(), table, before), table);
+    other_ranges = other_ranges || table->table->ranges() != nullptr;
   }
+  if (other_ranges) next->gather_ranges();
   if (change.add_blobs.empty() && change.drop_blobs.empty()) return next;
   for (const format::FileNumber number : change.drop_blobs)
     std::erase_if(next->blobs, [number](const BlobPtr& file) { return file->meta().number == number; });
@@ -100,12 +108,21 @@ BlobHandle* Version::blob_of(format::FileNumber origin) const {
   return found != origins_.end() && found->first == origin ? found->second : nullptr;
 }
 
+void Version::gather_ranges() {
+  std::vector<const format::RangeTombstones*> sets;
+  for (const Level& level : levels)
+    for (const TablePtr& table : level)
+      if (const format::RangeTombstones* set = table->table->ranges()) sets.push_back(set);
+  ranges.reset();
+  if (!sets.empty()) ranges = std::make_shared<const format::RangeTombstones>(format::RangeTombstones::merge(sets));
+}
+
 Status Version::validate() const {
   for (std::uint32_t level = 1; level < kLevels; ++level) {
     for (std::size_t i = 1; i < levels[level].size(); ++i) {
       const sstable::TableMeta& left = levels[level][i - 1]->meta();
       const sstable::TableMeta& right = levels[level][i]->meta();
-      if (left.largest_key >= right.smallest_key)
+      if (!left.largest().before(right.smallest_key))
         return Error(ErrorCode::kInconsistentState, "tables " + std::to_string(left.number) + " and " +
                                                         std::to_string(right.number) + " of level " +
                                                         std::to_string(level) + " overlap");

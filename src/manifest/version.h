@@ -42,7 +42,8 @@ class TableHandle : public DamageMark {
   TableHandle(std::shared_ptr<sstable::Table> open_table, OnObsolete on_obsolete)
       : table(std::move(open_table)),
         smallest_head(base::head_of(table->meta().smallest_key)),
-        largest_head(base::head_of(table->meta().largest_key)),
+        largest_head(table->meta().largest().unbounded() ? ~std::uint64_t{0}
+                                                         : base::head_of(table->meta().largest_key)),
         on_obsolete_(std::move(on_obsolete)) {}
   ~TableHandle() {
     const format::FileNumber number = meta().number;
@@ -55,7 +56,8 @@ class TableHandle : public DamageMark {
   const sstable::TableMeta& meta() const { return table->meta(); }
   bool covers(std::string_view key, std::uint64_t head) const {
     if (head < smallest_head || head > largest_head) return false;
-    return (head > smallest_head || key >= meta().smallest_key) && (head < largest_head || key <= meta().largest_key);
+    return (head > smallest_head || key >= meta().smallest_key) &&
+           (head < largest_head || !meta().largest().before(key));
   }
   void mark_obsolete() { obsolete_.store(true, std::memory_order_release); }
 
@@ -99,11 +101,14 @@ struct Version {
   using Level = std::vector<TablePtr>;
   std::array<Level, kLevels> levels;  // 0: newest first; others: sorted by key, disjoint
   std::vector<BlobPtr> blobs;         // whatever entries of the tables, and of memtables, refer to; by number
+  // The range tombstones of all tables, which keep their keys; null: there are none, as in most databases. What one
+  // hides is a matter of sequences alone, so it does not matter here in which table it lies.
+  std::shared_ptr<const format::RangeTombstones> ranges;
 
   // The table of a sorted level that may hold `key`, or null. One binary search over bounds.
   static TableHandle* find(const Level& level, std::string_view key, std::uint64_t head);
-  // Tables of `level` that overlap [smallest, largest].
-  static Level overlapping(const Level& level, std::string_view smallest, std::string_view largest);
+  // Tables of `level` that overlap what lies from `smallest` to `largest`.
+  static Level overlapping(const Level& level, std::string_view smallest, const format::UpperBound& largest);
   std::uint64_t level_bytes(std::uint32_t level) const;
   std::uint64_t tables() const;
   // The blob file that holds the records which were first written to `origin`, or null. One binary search.
@@ -119,6 +124,8 @@ struct Version {
   std::shared_ptr<const Version> with(const Change& change) const;
   // Order and disjointness of every level; kInconsistentState names the two tables at fault.
   Status validate() const;
+  // After tables were put into `levels` by hand.
+  void gather_ranges();
 
  private:
   void list_origins();

@@ -58,6 +58,9 @@ std::string encode_table(const VersionEdit::AddTable& table) {
   base::append_varint(body, meta.tombstones);
   base::append_varint(body, meta.data_bytes);
   base::append_varint(body, meta.blob_bytes);
+  base::append_varint(body, meta.range_tombstones);
+  base::append_varint(body, meta.tombstone_run);
+  body.push_back(meta.largest_open ? '\1' : '\0');
   return body;
 }
 
@@ -86,12 +89,18 @@ bool decode_table(std::string_view body, VersionEdit::AddTable& table) {
   if (meta.tags != base::TagAlgorithm::kXxh3 && meta.tags != base::TagAlgorithm::kBlake3) return false;
   if (!get_array(body, meta.root.bytes)) return false;
   if (!base::get_length_prefixed(body, smallest) || !base::get_length_prefixed(body, largest)) return false;
-  if (largest < smallest) return false;
   meta.smallest_key = smallest;
   meta.largest_key = largest;
-  return base::get_varint(body, meta.smallest_sequence) && base::get_varint(body, meta.largest_sequence) &&
-         base::get_varint(body, meta.entries) && base::get_varint(body, meta.tombstones) &&
-         base::get_varint(body, meta.data_bytes) && base::get_varint(body, meta.blob_bytes) && body.empty();
+  std::string_view open;
+  if (!base::get_varint(body, meta.smallest_sequence) || !base::get_varint(body, meta.largest_sequence) ||
+      !base::get_varint(body, meta.entries) || !base::get_varint(body, meta.tombstones) ||
+      !base::get_varint(body, meta.data_bytes) || !base::get_varint(body, meta.blob_bytes) ||
+      !base::get_varint(body, meta.range_tombstones) || !base::get_varint(body, meta.tombstone_run) ||
+      !base::get_bytes(body, 1, open) || !body.empty())
+    return false;
+  if (static_cast<unsigned char>(open[0]) > 1) return false;
+  meta.largest_open = open[0] != 0;
+  return !meta.largest().before(meta.smallest_key);
 }
 
 std::string encode_blob_file(const VersionEdit::AddBlobFile& file) {

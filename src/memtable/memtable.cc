@@ -85,7 +85,7 @@ class MemTable::Iterator final : public format::EntryIterator {
 };
 
 MemTable::MemTable(base::MemoryBudget& budget, std::uint64_t mapped_bytes_max)
-    : tree_(std::make_unique<Tree>(budget, mapped_bytes_max)) {}
+    : tree_(std::make_unique<Tree>(budget, mapped_bytes_max)), erased_(budget) {}
 MemTable::~MemTable() = default;
 
 Status MemTable::reserve(std::uint64_t entries, std::uint64_t bytes) { return tree_->reserve(entries, bytes); }
@@ -99,7 +99,7 @@ std::optional<format::Entry> MemTable::get(std::string_view key, Sequence at) co
 }
 
 std::unique_ptr<format::EntryIterator> MemTable::iterator() const { return std::make_unique<Iterator>(*tree_); }
-std::uint64_t MemTable::memory_bytes() const { return tree_->memory_bytes(); }
-std::uint64_t MemTable::entries() const { return tree_->entries(); }
+std::uint64_t MemTable::memory_bytes() const { return tree_->memory_bytes() + erased_.memory_bytes(); }
+std::uint64_t MemTable::entries() const { return tree_->entries() + erased_.count(); }
 
 }  // namespace lightning::memtable

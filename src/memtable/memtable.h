@@ -17,6 +17,7 @@
 
 #include "base/memory_budget.h"
 #include "format/entry.h"
+#include "memtable/erased_ranges.h"
 
 namespace lightning::memtable {
 
@@ -40,20 +41,36 @@ class MemTable {
   // (key, sequence) must be new. Copies key and value. Cannot fail after reserve() on the same thread; without it,
   // throws std::bad_alloc when there is no memory.
   void add(const format::Entry& entry);
+  // As ErasedRanges::add. Takes its memory from the heap, and nothing that was reserved. Throws std::bad_alloc.
+  void add_ranges(std::vector<format::RangeTombstone> ranges, bool unread = false) {
+    std::erase_if(ranges,
+                  [](const auto& range) { return format::ends_before(range.end, range.start); });  // hold no key
+    if (ranges.empty()) return;
+    erased_.add(std::move(ranges), unread);
+    note_ranges_below();
+  }
+  // Whether a reader must look for erased ranges, here or in what lies below, which whoever puts it there has to note.
+  // Seen by all who see a range's sequence.
+  bool ranges_to_look_at() const { return ranges_to_look_at_.load(std::memory_order_relaxed); }
+  void note_ranges_below() { ranges_to_look_at_.store(true, std::memory_order_relaxed); }
 
   // Newest version of `key` with a sequence of at most `at`; its key and value live as long as the memtable.
   // Tombstones are returned too. nullopt: this memtable says nothing about the key.
   std::optional<format::Entry> get(std::string_view key, Sequence at) const;
 
+  // Without ranges.
   std::unique_ptr<format::EntryIterator> iterator() const;
+  const ErasedRanges& erased() const { return erased_; }
 
-  std::uint64_t memory_bytes() const;  // arena bytes in use, the tree included
-  std::uint64_t entries() const;
+  std::uint64_t memory_bytes() const;  // arena bytes in use, the tree included, and what ranges take
+  std::uint64_t entries() const;       // ranges too
   bool empty() const { return entries() == 0; }
 
  private:
   class Iterator;
   std::unique_ptr<Tree> tree_;
+  std::atomic<bool> ranges_to_look_at_{false};
+  ErasedRanges erased_;
 };
 
 }  // namespace lightning::memtable

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/coding.h"
+#include "base/compare.h"
 #include "format/entry.h"
 #include "lightning/result.h"
 #include "sstable/fingerprints.h"
@@ -105,7 +106,7 @@ class BlockView {
   // Number of entries before (key, sequence) in entry order: the first that is not before it, or count().
   std::uint32_t lower_bound(std::string_view key, Sequence sequence) const {
     const std::string_view shared = prefix();
-    if (const int c = key.substr(0, shared.size()).compare(shared); c != 0) return c < 0 ? 0 : count_;
+    if (const int c = base::compare(key.substr(0, shared.size()), shared); c != 0) return c < 0 ? 0 : count_;
     const std::string_view suffix = key.substr(shared.size());
     const std::uint32_t wanted = suffix_head(suffix);
     std::uint32_t first = heads_before(wanted);

@@ -158,7 +158,8 @@ std::string encode(const Footer& footer) {
   append_handle(bytes, footer.index_top);
   append_handle(bytes, footer.filter);
   append_handle(bytes, footer.properties);
-  bytes.resize(kFooterBytes, '\0');  // range tombstones, blob references, parity: none
+  append_handle(bytes, footer.ranges);
+  bytes.resize(kFooterBytes, '\0');  // blob references, parity: none
   return bytes;
 }
 
@@ -180,9 +181,10 @@ Result<Footer> decode_footer(std::string_view bytes, std::uint64_t footer_offset
   LIGHTNING_ASSIGN(footer.index_top, load_plain_handle(bytes.substr(kHandlesOffset, kHandleBytes)));
   LIGHTNING_ASSIGN(footer.filter, load_plain_handle(bytes.substr(kHandlesOffset + kHandleBytes, kHandleBytes)));
   LIGHTNING_ASSIGN(footer.properties, load_plain_handle(bytes.substr(kHandlesOffset + 2 * kHandleBytes, kHandleBytes)));
+  LIGHTNING_ASSIGN(footer.ranges, load_plain_handle(bytes.substr(kHandlesOffset + 3 * kHandleBytes, kHandleBytes)));
   static_assert(kHandlesOffset + kHandles * kHandleBytes + 16 <= kFooterBytes);
-  if (!all_zero(bytes.substr(kHandlesOffset + 3 * kHandleBytes)))
-    return unsupported("the table holds range tombstones, blob references or parity blocks");
+  if (!all_zero(bytes.substr(kHandlesOffset + 4 * kHandleBytes)))
+    return unsupported("the table holds blob references or parity blocks");
 
   // Each part begins where the one before it ends. A sum that wraps around cannot meet the next part's offset and the
   // footer's at once, because every part must also end at or before the footer.
@@ -196,6 +198,7 @@ Result<Footer> decode_footer(std::string_view bytes, std::uint64_t footer_offset
                         (!footer.filter.present() || follows(footer.filter.offset, footer.filter.stored_bytes)) &&
                         follows(footer.leaves_offset, footer.leaves_bytes) &&
                         follows(footer.index_top.offset, footer.index_top.stored_bytes) &&
+                        (!footer.ranges.present() || follows(footer.ranges.offset, footer.ranges.stored_bytes)) &&
                         follows(footer.properties.offset, footer.properties.stored_bytes) && at == footer_offset;
   if (!in_place) return corrupt("the footer's parts do not follow one another");
   return footer;

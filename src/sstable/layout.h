@@ -30,9 +30,9 @@ enum class BlockKind : std::uint8_t {
   kFilter = 4,
   kProperties = 5,
   kFooter = 6,
-  kRangeTombstones = 7,  // reserved
-  kBlobReferences = 8,   // reserved
-  kParity = 9,           // reserved
+  kRangeTombstones = 7,
+  kBlobReferences = 8,  // reserved
+  kParity = 9,          // reserved
 };
 std::string_view name_of(BlockKind kind);
 
@@ -63,7 +63,7 @@ struct Footer {
   format::Uid store_id, uid;
   format::FileNumber number = 0;
   std::uint64_t data_offset = 0, data_bytes = 0, leaves_offset = 0, leaves_bytes = 0;
-  BlockHandle index_top, filter, properties;
+  BlockHandle index_top, filter, properties, ranges;
 };
 std::string encode(const Footer& footer);
 // Checks the fields against each other and against the place of the footer: parts follow one another without gaps.

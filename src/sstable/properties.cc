@@ -1,5 +1,7 @@
 #include "sstable/properties.h"
 
+#include <algorithm>
+
 #include "base/coding.h"
 #include "sstable/table.h"
 
@@ -12,7 +14,8 @@ constexpr std::uint64_t StoredProperties::* kNumbers[] = {
     &StoredProperties::entries,           &StoredProperties::tombstones,        &StoredProperties::key_bytes,
     &StoredProperties::value_bytes,       &StoredProperties::distinct_keys,     &StoredProperties::blocks,
     &StoredProperties::data_stored_bytes, &StoredProperties::index_bytes,       &StoredProperties::filter_bytes,
-    &StoredProperties::created_ns,        &StoredProperties::smallest_sequence, &StoredProperties::largest_sequence};
+    &StoredProperties::created_ns,        &StoredProperties::smallest_sequence, &StoredProperties::largest_sequence,
+    &StoredProperties::range_tombstones,  &StoredProperties::tombstone_run};
 
 // What only some tables have to say, behind the keys: field number, length, body. On disk: never reused. Below 128 a
 // reader must understand the field; from 128 on it may skip it.
@@ -21,7 +24,7 @@ constexpr std::uint64_t kFirstOptionalField = 128;
 
 }  // namespace
 
-void StoredProperties::describe(TableMeta& meta) const {
+void StoredProperties::describe(TableMeta& meta, const format::RangeTombstones* ranges) const {
   meta.smallest_key = smallest_key;
   meta.largest_key = largest_key;
   meta.smallest_sequence = smallest_sequence;
@@ -29,6 +32,17 @@ void StoredProperties::describe(TableMeta& meta) const {
   meta.entries = entries;
   meta.tombstones = tombstones;
   meta.data_bytes = key_bytes + value_bytes;
+  meta.range_tombstones = range_tombstones;
+  meta.tombstone_run = tombstone_run;
+  if (ranges == nullptr || ranges->empty()) return;
+  const std::string_view start = (*ranges)[0].start;
+  const format::UpperBound end{(*ranges)[ranges->size() - 1].end, true};
+  const bool alone = entries == 0;
+  if (alone || start < meta.smallest_key) meta.smallest_key = start;
+  if (alone || meta.largest() < end) meta.largest_key = end.key, meta.largest_open = true;
+  meta.smallest_sequence =
+      alone ? ranges->smallest_sequence() : std::min(smallest_sequence, ranges->smallest_sequence());
+  meta.largest_sequence = std::max(largest_sequence, ranges->largest_sequence());
 }
 
 std::string encode(const StoredProperties& properties) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "format/range_tombstones.h"
 #include "lightning/config.h"
 #include "lightning/result.h"
 #include "lightning/types.h"
@@ -17,14 +18,15 @@ struct TableMeta;
 struct StoredProperties {
   std::uint64_t entries = 0, tombstones = 0, key_bytes = 0, value_bytes = 0, distinct_keys = 0, blocks = 0;
   std::uint64_t data_stored_bytes = 0, index_bytes = 0, filter_bytes = 0, created_ns = 0;
+  std::uint64_t range_tombstones = 0, tombstone_run = 0;
   Sequence smallest_sequence = 0, largest_sequence = 0;
   std::uint32_t block_bytes = 0, filter_bits_per_key = 0;
   Compression compression = Compression::kNone;
-  std::string smallest_key, largest_key;
+  std::string smallest_key, largest_key;  // of entries, like the sequences; range tombstones speak for themselves
   ExpirySummary expiring;
 
-  // Keys, sequences and counts, as the manifest remembers them.
-  void describe(TableMeta& meta) const;
+  // Keys, sequences and counts, as the manifest remembers them, which knows of `ranges`, too; null: there are none.
+  void describe(TableMeta& meta, const format::RangeTombstones* ranges) const;
 };
 std::string encode(const StoredProperties& properties);
 // Errors: kTableCorrupt, not naming the file.

@@ -17,7 +17,7 @@ TableMeta meta_of(const TableFile& file, const TableFile::Contents& contents) {
   meta.file_bytes = file.file_bytes();
   meta.root = file.footer_tag();
   meta.tags = contents.footer.tags;
-  contents.properties.describe(meta);
+  contents.properties.describe(meta, contents.ranges ? &contents.ranges->set : nullptr);
   return meta;
 }
 
@@ -43,8 +43,10 @@ Footer unread_footer(const TableMeta& meta) {
 
 Status check_agreement(const TableMeta& said, const TableMeta& found) {
   if (said.smallest_key != found.smallest_key || said.largest_key != found.largest_key ||
-      said.smallest_sequence != found.smallest_sequence || said.largest_sequence != found.largest_sequence ||
-      said.entries != found.entries || said.tombstones != found.tombstones || said.data_bytes != found.data_bytes)
+      said.largest_open != found.largest_open || said.range_tombstones != found.range_tombstones ||
+      said.tombstone_run != found.tombstone_run || said.smallest_sequence != found.smallest_sequence ||
+      said.largest_sequence != found.largest_sequence || said.entries != found.entries ||
+      said.tombstones != found.tombstones || said.data_bytes != found.data_bytes)
     return corrupt("manifest and table disagree about keys, sequences or counts");
   return {};
 }
@@ -62,6 +64,7 @@ Table::Impl::Impl(std::unique_ptr<TableFile> file, TableFile::Contents contents,
       cache_(cache),
       budget_(budget),
       slots_(std::make_unique<cache::BlockSlot[]>(index_.blocks())),
+      ranges_(std::move(contents.ranges)),
       path_(file_->path()) {
   properties_.blocks = stored_properties_.blocks;
   properties_.data_stored_bytes = stored_properties_.data_stored_bytes;
@@ -74,6 +77,7 @@ Table::Impl::Impl(std::unique_ptr<TableFile> file, TableFile::Contents contents,
   properties_.compression = stored_properties_.compression;
   properties_.expiring = stored_properties_.expiring;
   properties_.format_version = format::kFormatVersion;
+  properties_.range_bytes = footer_.ranges.stored_bytes;
   charge();
 }
 
@@ -87,13 +91,14 @@ Table::Impl::Impl(const std::string& path, Index index, const Error& damage, con
       slots_(std::make_unique<cache::BlockSlot[]>(index_.blocks())),
       path_(path),
       damage_(Error(damage).in_key_range("[" + printable_key(meta.smallest_key) + ", " +
-                                         printable_key(meta.largest_key) + "]")) {
+                                         printable_key(meta.largest_key) + (meta.largest_open ? ")" : "]"))) {
   charge();
 }
 
 void Table::Impl::charge() {
   charged_bytes_ = static_cast<std::int64_t>(sizeof *this + index_.memory_bytes() + filter_.bytes().size() +
-                                             blocks() * sizeof(cache::BlockSlot));
+                                             blocks() * sizeof(cache::BlockSlot) +
+                                             (ranges_ ? ranges_->bytes.size() + ranges_->set.memory_bytes() : 0));
   budget_.charge(base::MemoryOwner::kFiltersAndIndexes, charged_bytes_);
 }
 
@@ -148,7 +153,9 @@ Result<std::shared_ptr<Table>> Table::open(env::Env& env, const std::string& pat
 
 Result<std::shared_ptr<Table>> Table::unreadable(const std::string& path, const TableMeta& meta, const Error& damage,
                                                  cache::BlockCache& cache, base::MemoryBudget& budget) {
-  LIGHTNING_ASSIGN(Index index, Index::unknown(meta.largest_key, meta.file_bytes));
+  // Reads of keys that only a range tombstone of it holds must fail, too: without it, what it hides would be there.
+  const std::string last = meta.largest().unbounded() ? std::string(kKeyBytesMax, '\xff') : meta.largest_key;
+  LIGHTNING_ASSIGN(Index index, Index::unknown(last, meta.file_bytes));
   return std::shared_ptr<Table>(new Table(std::make_unique<Impl>(path, std::move(index), damage, meta, cache, budget)));
 }
 
@@ -277,6 +284,7 @@ std::vector<std::string> Table::split_keys(std::size_t parts) const {
 }
 
 const std::optional<Error>& Table::damage() const { return impl_->damage_; }
+const format::RangeTombstones* Table::ranges() const { return impl_->ranges_ ? &impl_->ranges_->set : nullptr; }
 const TableMeta& Table::meta() const { return impl_->meta_; }
 const std::string& Table::path() const { return impl_->path_; }
 const Table::Properties& Table::properties() const { return impl_->properties_; }

@@ -21,6 +21,8 @@
 #include "env/open_files.h"
 #include "format/entry.h"
 #include "format/ids.h"
+#include "format/key_bounds.h"
+#include "format/range_tombstones.h"
 #include "lightning/config.h"
 #include "lightning/result.h"
 #include "sstable/expiry_summary.h"
@@ -42,11 +44,16 @@ struct TableMeta {
   std::uint64_t file_bytes = 0;
   base::Tag root;  // tag of the footer block, which holds the tags of index, filter, properties
   base::TagAlgorithm tags = base::TagAlgorithm::kBlake3;
-  std::string smallest_key, largest_key;  // user keys, inclusive
+  std::string smallest_key, largest_key;  // user keys, inclusive; range tombstones count as the keys they hold
+  bool largest_open = false;              // largest_key is the end of a range tombstone, exclusive; empty: no end
   Sequence smallest_sequence = 0, largest_sequence = 0;
-  std::uint64_t entries = 0, tombstones = 0;
-  std::uint64_t data_bytes = 0;  // keys and values before compression
+  std::uint64_t entries = 0, tombstones = 0;  // range tombstones are not among them
+  std::uint64_t data_bytes = 0;               // keys and values before compression
   std::uint64_t blob_bytes = 0;  // in blob files, of the records that its entries refer to; counted by whoever wrote it
+  std::uint64_t range_tombstones = 0;
+  std::uint64_t tombstone_run = 0;  // the most tombstones that lie side by side, which a seek has to pass
+
+  format::UpperBound largest() const { return {largest_key, largest_open}; }
 };
 
 // Builds one table. Entries come in entry order; anything else is kInternal. Threads: one at a time.
@@ -57,10 +64,13 @@ class TableWriter {
               format::FileNumber number, const TableOptions& options);
   ~TableWriter();
   Status add(const format::Entry& entry);
+  // What the table holds of range tombstones; at most once, before finish(). Their keys outlive finish().
+  void set_ranges(format::RangeTombstones ranges);
   std::uint64_t entries() const;
   std::uint64_t data_bytes() const;  // keys and values added so far
   std::uint64_t file_bytes() const;  // written so far, estimate
-  // Writes the rest, syncs, closes. The directory is synced by the caller. At least one entry must have been added.
+  // Writes the rest, syncs, closes. The directory is synced by the caller. At least one entry must have been
+  // added, or range tombstones.
   Result<TableMeta> finish();
 
  private:
@@ -134,13 +144,16 @@ class Table {
   bool check(const std::function<bool(const Error&)>& report,
              const std::function<bool(std::uint64_t)>& before_read) const;
 
+  // Null: there are none. Lives as long as the table.
+  const format::RangeTombstones* ranges() const;
+
   const std::optional<Error>& damage() const;  // why it is unreadable, if it is
   const TableMeta& meta() const;
   const std::string& path() const;
   // For `lightning_db inspect sst`.
   struct Properties {
     std::uint64_t blocks = 0, data_stored_bytes = 0, index_bytes = 0, filter_bytes = 0, raw_key_bytes = 0,
-                  raw_value_bytes = 0, distinct_keys = 0;
+                  raw_value_bytes = 0, distinct_keys = 0, range_bytes = 0;
     std::uint64_t created_ns = 0;
     Compression compression = Compression::kNone;
     std::uint32_t format_version = 0;

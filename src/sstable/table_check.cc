@@ -16,6 +16,11 @@ class Checker {
 
   bool run() {
     bool whole = true;
+    if (const BlockHandle& ranges = table_.footer_.ranges; ranges.present()) {
+      if (before_read_ && !before_read_(ranges.stored_bytes)) return false;
+      const auto read = table_.file_->read_ranges(table_.footer_, table_.stored_properties_);
+      if (!read && !report_(read.error())) return false;
+    }
     for (std::uint32_t number = 0; number < table_.blocks(); ++number) {
       if (before_read_ && !before_read_(table_.index_.handle(number).stored_bytes)) return false;
       auto block = table_.read(number);
@@ -50,6 +55,7 @@ class Checker {
   std::string key_, last_key_, first_key_;
   Sequence last_sequence_ = 0;
   StoredProperties found_;
+  std::uint64_t run_ = 0;
 };
 
 void Checker::count(Sequence sequence, const BlockView::Parts& parts) {
@@ -57,7 +63,10 @@ void Checker::count(Sequence sequence, const BlockView::Parts& parts) {
   found_.largest_sequence = std::max(found_.largest_sequence, sequence);
   if (found_.entries == 0) first_key_ = key_;
   ++found_.entries;
-  found_.tombstones += format::trailer_type(parts.trailer) == format::EntryType::kErase;
+  const bool tombstone = format::trailer_type(parts.trailer) == format::EntryType::kErase;
+  found_.tombstones += tombstone;
+  run_ = tombstone ? run_ + 1 : 0;
+  found_.tombstone_run = std::max(found_.tombstone_run, run_);
   found_.key_bytes += key_.size();
   found_.value_bytes += parts.value.size();
 }
@@ -98,7 +107,9 @@ bool Checker::check_totals() {
         table_.file_->at(Error(ErrorCode::kTableCorrupt, std::string("properties and blocks disagree about ") + what),
                          table_.footer_.properties.offset));
   };
-  if ((found_.entries != said.entries || found_.tombstones != said.tombstones) && !differ("the number of entries"))
+  if ((found_.entries != said.entries || found_.tombstones != said.tombstones ||
+       found_.tombstone_run != said.tombstone_run) &&
+      !differ("the number of entries"))
     return false;
   if ((found_.key_bytes != said.key_bytes || found_.value_bytes != said.value_bytes) &&
       !differ("the bytes of keys and values"))

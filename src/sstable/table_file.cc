@@ -104,7 +104,9 @@ Result<TableFile::Contents> TableFile::read_contents(const base::Tag* root, cons
   if (!decoded_properties) return at(std::move(decoded_properties).error(), contents.footer.properties.offset);
   contents.properties = std::move(*decoded_properties);
 
+  LIGHTNING_ASSIGN(contents.ranges, read_ranges(contents.footer, contents.properties));
   LIGHTNING_ASSIGN(contents.index, read_index(contents.footer));
+  if (contents.index.blocks() == 0 && !contents.ranges) return at(corrupt("the table holds nothing"), footer_offset);
   if (contents.index.blocks() != contents.properties.blocks)
     return at(corrupt("index and properties contradict each other"), contents.footer.index_top.offset);
 
@@ -117,6 +119,22 @@ Result<TableFile::Contents> TableFile::read_contents(const base::Tag* root, cons
     contents.filter = std::move(*adopted);
   }
   return contents;
+}
+
+Result<std::unique_ptr<const RangeBlock>> TableFile::read_ranges(const Footer& footer,
+                                                                 const StoredProperties& properties) const {
+  const BlockHandle& handle = footer.ranges;
+  auto block = std::make_unique<RangeBlock>();
+  if (handle.present()) {
+    LIGHTNING_ASSIGN(block->bytes, read_plain(BlockKind::kRangeTombstones, handle));
+    auto set = format::RangeTombstones::decode(block->bytes);
+    if (!set) return at(std::move(set).error(), handle.offset);
+    block->set = std::move(*set);
+  }
+  if (block->set.sequences() != properties.range_tombstones || block->set.empty() == handle.present())
+    return at(corrupt("range tombstones and properties contradict each other"), footer.properties.offset);
+  if (!handle.present()) return std::unique_ptr<const RangeBlock>();
+  return std::unique_ptr<const RangeBlock>(std::move(block));
 }
 
 Result<Index> TableFile::read_index(const Footer& footer) const {

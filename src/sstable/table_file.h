@@ -17,6 +17,12 @@
 
 namespace lightning::sstable {
 
+// Range tombstones and the bytes that their keys point into.
+struct RangeBlock {
+  std::string bytes;
+  format::RangeTombstones set;
+};
+
 // Threads: any, once open() is through.
 class TableFile {
  public:
@@ -26,6 +32,7 @@ class TableFile {
     StoredProperties properties;
     Index index;
     Filter filter;
+    std::unique_ptr<const RangeBlock> ranges;  // null: none
   };
 
   // Opens the file and reads its trailer and header, not yet vouched for. Errors: kTableMissing, kTableCorrupt, ...
@@ -33,6 +40,9 @@ class TableFile {
   static Result<std::unique_ptr<TableFile>> open(env::Env& env, const std::string& path, env::OpenFiles* pool);
   // Reads and verifies the footer (against `root`, or for itself if null) and all below it but the data blocks.
   Result<Contents> read_contents(const base::Tag* root, const format::Uid* store_id);
+
+  // The range tombstones, verified; null if there are none.
+  Result<std::unique_ptr<const RangeBlock>> read_ranges(const Footer& footer, const StoredProperties& properties) const;
 
   // A data block's stored bytes, verified and decoded into a block that the caller owns (cache.release or
   // cache.insert). A block that does not match its tag is read once more. Errors: kTableCorrupt, kIo, kOutOfMemory.

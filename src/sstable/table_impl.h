@@ -43,6 +43,7 @@ class Table::Impl {
   const std::unique_ptr<cache::BlockSlot[]> slots_;
   Properties properties_;
   std::int64_t charged_bytes_ = 0;
+  const std::unique_ptr<const RangeBlock> ranges_;  // null: none
   const std::string path_;
   const std::optional<Error> damage_;  // no block can be read
 

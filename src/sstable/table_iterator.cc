@@ -64,11 +64,11 @@ class TableIterator final : public format::EntryIterator {
 
   void seek_to_first() override {
     start();
-    if (enter(0)) stand_on(0);
+    if (table_.blocks() > 0 && enter(0)) stand_on(0);
   }
   void seek_to_last() override {
     start();
-    if (enter(table_.blocks() - 1)) stand_on(view_.count() - 1);
+    if (table_.blocks() > 0 && enter(table_.blocks() - 1)) stand_on(view_.count() - 1);
   }
   void seek(std::string_view key, Sequence sequence) override {
     start();

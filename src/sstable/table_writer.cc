@@ -45,12 +45,14 @@ class TableWriter::Impl {
     return meta;
   }
 
+  void set_ranges(format::RangeTombstones ranges) { ranges_ = std::move(ranges); }
   std::uint64_t entries() const { return properties_.entries; }
   std::uint64_t data_bytes() const { return properties_.key_bytes + properties_.value_bytes; }
   std::uint64_t file_bytes() const { return at_ + index_.bytes(); }
 
  private:
   Status add_entry(const format::Entry& entry);
+  Status begin();
   // Makes the new entry's key the last one; the hash of that key.
   Result<std::uint64_t> advance_to(const format::Entry& entry);
   Status write_block(std::string_view raw);
@@ -83,6 +85,8 @@ class TableWriter::Impl {
   std::vector<std::uint64_t> hashes_;  // one per distinct key
   std::uint64_t at_ = 0;               // bytes appended
   StoredProperties properties_;
+  format::RangeTombstones ranges_;
+  std::uint64_t run_ = 0;  // tombstones, the last entry back to the last one that is none
 
   // The last entry added. Its key is in the builder while its block is being built, and in block_last_key_ afterwards.
   Sequence last_sequence_ = 0;
@@ -95,7 +99,10 @@ class TableWriter::Impl {
 
 void TableWriter::Impl::count(const format::Entry& entry) {
   ++properties_.entries;
-  properties_.tombstones += entry.type == format::EntryType::kErase;
+  const bool tombstone = entry.type == format::EntryType::kErase;
+  properties_.tombstones += tombstone;
+  run_ = tombstone ? run_ + 1 : 0;
+  properties_.tombstone_run = std::max(properties_.tombstone_run, run_);
   properties_.key_bytes += entry.key.size();
   properties_.value_bytes += entry.value.size();
   if (format::Expiring expiring;
@@ -105,14 +112,18 @@ void TableWriter::Impl::count(const format::Entry& entry) {
   properties_.largest_sequence = std::max(properties_.largest_sequence, entry.sequence);
 }
 
+Status TableWriter::Impl::begin() {
+  LIGHTNING_TRY(compressor_.ready());
+  return append(encode(Header{{}, store_id_, uid_, number_, 0}));
+}
+
 Result<std::uint64_t> TableWriter::Impl::advance_to(const format::Entry& entry) {
   if (entry.key.empty() || entry.key.size() > kKeyBytesMax || entry.value.size() > kValueBytesMax ||
-      entry.sequence > format::kSequenceMax || !format::is_known(entry.type)) [[unlikely]]
+      entry.sequence > format::kSequenceMax || !format::is_point(entry.type)) [[unlikely]]
     return Error(ErrorCode::kInternal, "an entry outside the limits was given to a table");
   const bool first = properties_.entries == 0;
   if (first) {
-    LIGHTNING_TRY(compressor_.ready());
-    LIGHTNING_TRY(append(encode(Header{{}, store_id_, uid_, number_, 0})));
+    LIGHTNING_TRY(begin());
     properties_.smallest_key = entry.key;
     properties_.smallest_sequence = entry.sequence;
   }
@@ -182,13 +193,16 @@ Result<BlockHandle> TableWriter::Impl::write_plain(BlockKind kind, std::string_v
 }
 
 Result<TableMeta> TableWriter::Impl::write_rest() {
-  if (properties_.entries == 0) return Error(ErrorCode::kInternal, "a table without entries was finished");
+  if (properties_.entries == 0) {
+    if (ranges_.empty()) return Error(ErrorCode::kInternal, "a table without entries was finished");
+    LIGHTNING_TRY(begin());
+  }
   if (!builder_.empty()) {
     block_last_key_.assign(builder_.last_key());
     block_last_sequence_ = builder_.last_sequence();
     LIGHTNING_TRY(write_block(builder_.finish()));
   }
-  index_written_block(nullptr);
+  if (written_) index_written_block(nullptr);
 
   Footer footer;
   footer.tags = options_.tags;
@@ -208,6 +222,9 @@ Result<TableMeta> TableWriter::Impl::write_rest() {
   const std::string top = index_.top(options_.tags, uid_, at_);
   LIGHTNING_TRY(append(leaves));
   LIGHTNING_ASSIGN(footer.index_top, write_plain(BlockKind::kIndexTop, top));
+  if (!ranges_.empty()) {
+    LIGHTNING_ASSIGN(footer.ranges, write_plain(BlockKind::kRangeTombstones, ranges_.encode()));
+  }
 
   properties_.blocks = index_.blocks();
   properties_.index_bytes = leaves.size() + top.size();
@@ -217,6 +234,7 @@ Result<TableMeta> TableWriter::Impl::write_rest() {
   properties_.filter_bits_per_key = options_.filter_bits_per_key;
   properties_.compression = options_.compression;
   properties_.largest_key = block_last_key_;
+  properties_.range_tombstones = ranges_.sequences();
   LIGHTNING_ASSIGN(footer.properties, write_plain(BlockKind::kProperties, encode(properties_)));
   const std::uint64_t footer_offset = at_;
   LIGHTNING_ASSIGN(const BlockHandle root, write_plain(BlockKind::kFooter, encode(footer)));
@@ -230,7 +248,7 @@ Result<TableMeta> TableWriter::Impl::write_rest() {
   meta.file_bytes = at_;
   meta.root = root.tag;
   meta.tags = options_.tags;
-  properties_.describe(meta);
+  properties_.describe(meta, &ranges_);
   return meta;
 }
 
@@ -239,6 +257,7 @@ TableWriter::TableWriter(std::unique_ptr<env::WritableFile> file, const format::
     : impl_(std::make_unique<Impl>(std::move(file), store_id, uid, number, options)) {}
 TableWriter::~TableWriter() = default;
 Status TableWriter::add(const format::Entry& entry) { return impl_->add(entry); }
+void TableWriter::set_ranges(format::RangeTombstones ranges) { impl_->set_ranges(std::move(ranges)); }
 std::uint64_t TableWriter::entries() const { return impl_->entries(); }
 std::uint64_t TableWriter::data_bytes() const { return impl_->data_bytes(); }
 std::uint64_t TableWriter::file_bytes() const { return impl_->file_bytes(); }

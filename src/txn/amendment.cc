@@ -29,6 +29,7 @@ bool Amendment::collect() {
     const format::Operation& operation = reader.operation();
     engine::Tree* tree = engine_.tree_of(operation.keyspace);
     if (tree == nullptr || !tree->kept()) continue;
+    if (operation.type == format::EntryType::kEraseRange) continue;  // such a batch is refused when it is to be applied
     auto place = static_cast<std::uint32_t>(records_.size());
     // One operation needs no map; the second one brings the first along.
     if (!records_.empty()) {

@@ -14,6 +14,11 @@ namespace lightning::txn {
 
 namespace {
 
+// An erased range that holds the key is a write to it, wherever it lies.
+Sequence newest_range(const engine::ReadView& view, std::string_view key) {
+  return view.active.table->ranges_to_look_at() ? view.covering(key, format::kSequenceMax) : 0;
+}
+
 using engine::MemTableSpan;
 using engine::ReadView;
 
@@ -26,6 +31,9 @@ struct Newest {
   void found(Sequence sequence, format::EntryType type, std::string_view bytes) {
     version = {sequence, type};
     if (value != nullptr) value->assign(bytes);
+  }
+  NewestVersion or_erased(Sequence range) const {
+    return range > version.sequence ? NewestVersion{range, format::EntryType::kErase} : version;
   }
 };
 
@@ -86,6 +94,7 @@ Result<Sequence> newer_write(const engine::Tree& tree, std::string_view key, std
   {
     base::EpochDomain::Guard guard(const_cast<base::EpochDomain&>(tree.epochs()));
     const ReadView& view = tree.view();
+    if (const Sequence range = newest_range(view, key); range > after) return range;
     LIGHTNING_ASSIGN(const Seen seen, look(view, key, hash, after, false, newest));
     if (seen != Seen::kMiss) return seen == Seen::kNewer ? newest.version.sequence : 0;
     view.pin();
@@ -99,17 +108,19 @@ std::optional<NewestVersion> newest_in_memory(const engine::Tree& tree, std::str
                                               std::string* value) {
   Newest newest{{}, value};
   base::EpochDomain::Guard guard(const_cast<base::EpochDomain&>(tree.epochs()));
-  const Result<Seen> seen = look(tree.view(), key, hash, 0, false, newest);
+  const ReadView& view = tree.view();
+  const Result<Seen> seen = look(view, key, hash, 0, false, newest);
   if (!seen || *seen == Seen::kMiss) return std::nullopt;  // who reads it from disk meets the error again
-  return newest.version;
+  return newest.or_erased(newest_range(view, key));
 }
 
 Result<NewestVersion> newest_version(const engine::Tree& tree, std::string_view key, std::uint64_t hash,
                                      std::string* value) {
   if (const auto newest = newest_in_memory(tree, key, hash, value)) return *newest;
   Newest newest{{}, value};
-  LIGHTNING_TRY(look(*tree.pin_view(), key, hash, 0, true, newest));
-  return newest.version;
+  const engine::PinnedView view = tree.pin_view();
+  LIGHTNING_TRY(look(*view, key, hash, 0, true, newest));
+  return newest.or_erased(newest_range(*view, key));
 }
 
 std::optional<std::string_view> value_of(const NewestVersion& version, std::string_view bytes, std::uint64_t now_ms) {
@@ -150,9 +161,22 @@ Result<std::optional<RangeChange>> newer_write_in(const engine::Tree& tree, std:
   };
   const auto scan_table = [&](const manifest::TableHandle& table) -> Status {
     const sstable::TableMeta& meta = table.meta();
-    if (meta.largest_sequence <= after || meta.largest_key < start || (end && meta.smallest_key >= *end)) return {};
+    if (meta.largest_sequence <= after || meta.largest().before(start) || (end && meta.smallest_key >= *end)) return {};
     return scan(table.table->iterator({}));
   };
+  const auto look_at = [&](const format::RangeTombstones& ranges) {
+    const auto newer = ranges.newer_in(start, end ? std::string_view(*end) : std::string_view(), after);
+    if (newer) change = RangeChange{std::string(std::max(newer->start, start)), newer->sequence};
+  };
+  const auto look_at_memtable = [&](const MemTableSpan& span) {
+    if (const auto* sets = span.table->erased().sets())
+      for (const auto& set : *sets)
+        if (!change) look_at(*set);
+  };
+  look_at_memtable(view->active);
+  for (const MemTableSpan& span : view->sealed) look_at_memtable(span);
+  if (!change && view->version->ranges) look_at(*view->version->ranges);
+  if (change) return change;
   LIGHTNING_TRY(scan(view->active.table->iterator()));
   if (change) return change;
   if (view->active.after <= after) return change;

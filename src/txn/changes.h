@@ -27,7 +27,7 @@ Result<Sequence> newer_write(const engine::Tree& tree, std::string_view key, std
 struct NewestVersion {
   Sequence sequence = 0;  // 0: there is none
   format::EntryType type = format::EntryType::kErase;
-  // Whether there is a record. (Where this is asked, in kept keyspaces, no range is ever erased as a range.)
+  // Whether there is a record; an erased range counts as an erase.
   bool record() const { return type != format::EntryType::kErase; }
 };
 // Without I/O: none if a block must be read. `value`, if not null and there is a record, gets the version's bytes.

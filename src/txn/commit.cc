@@ -41,6 +41,7 @@ void CommitAdmission::withdraw() {
 // What takes time is done here, before the gate: ranges, and whatever needs the disk. What it reads is in memory when
 // the keys are checked again inside.
 Status CommitAdmission::prepare() {
+  LIGHTNING_TRY(check_kept());
   LIGHTNING_TRY(amendment_.prepare());
   if (base::planted(base::PlantedBug::kSkipValidation)) return {};
   LIGHTNING_TRY(check_ranges());
@@ -53,20 +54,63 @@ Status CommitAdmission::prepare() {
   return {};
 }
 
+// Where a range was erased as one write, there was no index then. Begun anew, the transaction erases key by key.
+Status CommitAdmission::check_kept() const {
+  for (const WriteSet::Range& range : core_.writes_.ranges())
+    if (const engine::Tree* tree = core_.tree(range.keyspace); tree->kept())
+      return Error(ErrorCode::kConflict, "keyspace " + tree->name + " has got an index since transaction " +
+                                             std::to_string(core_.id()) + " erased a range of it")
+          .in_key_range(key_text(range.start));
+  return {};
+}
+
+// Ranges that were read; and, where the first to write wins, ranges that are erased.
 Status CommitAdmission::check_ranges() {
-  const KeyRanges& ranges = core_.reads_.ranges();
-  if (ranges.empty() || base::planted(base::PlantedBug::kLosePhantoms)) return {};
-  coordinator_.intents().publish(core_.id(), ranges);
+  KeyRanges erased;
+  if (core_.fixed_snapshot())
+    for (const WriteSet::Range& range : core_.writes_.ranges())
+      erased.add(range.keyspace, range.start, range.end.empty() ? KeyRanges::End() : KeyRanges::End(range.end));
+  ranges_ = erased;
+  const bool phantoms = !base::planted(base::PlantedBug::kLosePhantoms);
+  if (phantoms) ranges_.add(core_.reads_.ranges());
+  if (ranges_.empty()) return {};
+  coordinator_.intents().publish(core_.id(), ranges_);
   published_ = true;
   core_.engine().drain_writers();
-  for (const auto& [keyspace, of_keyspace] : ranges.by_keyspace()) {
-    const engine::Tree* tree = core_.tree(keyspace);
-    for (const auto& [start, end] : of_keyspace) {
-      LIGHTNING_ASSIGN(const auto change, newer_write_in(*tree, start, end, core_.reads_.ranges_after()));
-      if (change) return conflict(change->key, change->sequence);
+  const auto check = [this](const KeyRanges& ranges, Sequence after) -> Status {
+    for (const auto& [keyspace, of_keyspace] : ranges.by_keyspace()) {
+      const engine::Tree* tree = core_.tree(keyspace);
+      for (const auto& [start, end] : of_keyspace) {
+        LIGHTNING_ASSIGN(const auto change, newer_write_in(*tree, start, end, after));
+        if (change) return conflict(change->key, change->sequence);
+      }
     }
+    return {};
+  };
+  LIGHTNING_TRY(check(erased, core_.live_.sequence));
+  return phantoms ? check(core_.reads_.ranges(), core_.reads_.ranges_after()) : Status{};
+}
+
+// Locks and ranges of others that forbid what this one erases. Under all latches: whoever locks a key from now on waits
+// until the ranges are in the memtables, and finds them there.
+Result<std::optional<engine::Admission::Answer>> CommitAdmission::check_erased_ranges() {
+  for (const WriteSet::Range& range : core_.writes_.ranges()) {
+    if (const auto locked = coordinator_.locks().locked_in_range(range.keyspace, range.start, range.end, core_.id()))
+      return Error(ErrorCode::kConflict, "key " + key_text(locked->key) + ", in a range that is erased, is locked by " +
+                                             "transaction " + std::to_string(locked->holder.id) +
+                                             (locked->holder.label.empty() ? "" : " (" + locked->holder.label + ")"))
+          .in_key_range(key_text(locked->key));
+    const auto other = coordinator_.intents().overlapping(range.keyspace, range.start, range.end, core_.id());
+    if (!other) continue;
+    if (published_ && core_.id() > *other)
+      return Error(ErrorCode::kConflict, "a range that begins at " + key_text(range.start) +
+                                             " and is erased shares keys with one that transaction " +
+                                             std::to_string(*other) + ", which is committing, has read or erases")
+          .in_key_range(key_text(range.start));
+    waits_for_ = *other;
+    return std::optional(Answer::kWait);
   }
-  return {};
+  return std::optional<Answer>();
 }
 
 Result<engine::Admission::Answer> CommitAdmission::enter() {
@@ -76,10 +120,12 @@ Result<engine::Admission::Answer> CommitAdmission::enter() {
     if (const ReadSet::Keys* keys = core_.reads_.keys())
       for (const auto& [key, read] : *keys) latches_.need(in_keyspace(read.hash, key.keyspace));
     amendment_.need_latches(latches_);
+    if (!core_.writes_.ranges().empty()) latches_.need_all();
     collected_ = true;
   }
   latches_.take();
   const auto decide = [this]() -> Result<Answer> {
+    LIGHTNING_TRY(check_kept());
     if (!base::planted(base::PlantedBug::kSkipValidation)) LIGHTNING_TRY(check_keys());
     LIGHTNING_ASSIGN(const bool settled, amendment_.settle());
     outdated_ = !settled;
@@ -106,6 +152,8 @@ Result<engine::Admission::Answer> CommitAdmission::check_others() {
     for (const engine::Derived& one : amendment_.derived())
       if (const auto other = coordinator_.intents().covering(one.tree->id, one.key, core_.id()))
         return wait_for(*other, one.record);
+  LIGHTNING_ASSIGN(const std::optional<Answer> ranges, check_erased_ranges());
+  if (ranges) return *ranges;
   if (core_.pessimistic() && !intents) return Answer::kGo;
   for (const auto& [key, written] : core_.writes_.map()) {
     if (written.newest == nullptr) continue;
@@ -212,8 +260,13 @@ Result<engine::Admission::Answer> PlainAdmission::enter() {
   using format::BatchReader;
   if (!collected_) {
     // Malformed or oversized operations are refused when the engine reads the batch.
-    for (BatchReader reader(batch_, BatchReader::Source::kCaller); reader.next();)
-      latches_.need(in_keyspace(key_hash(reader.operation().key), reader.operation().keyspace));
+    for (BatchReader reader(batch_, BatchReader::Source::kCaller); reader.next();) {
+      if (reader.operation().type == format::EntryType::kEraseRange) {
+        latches_.need_all();
+      } else {
+        latches_.need(in_keyspace(key_hash(reader.operation().key), reader.operation().keyspace));
+      }
+    }
     amendment_.need_latches(latches_);
     collected_ = true;
   }
@@ -221,12 +274,7 @@ Result<engine::Admission::Answer> PlainAdmission::enter() {
   const std::uint64_t self = owner_ ? owner_->id : 0;
   const bool intents = heeds_intents(coordinator_);
   for (BatchReader reader(batch_, BatchReader::Source::kCaller); reader.next();) {
-    const format::Operation& operation = reader.operation();
-    const LockKey key{operation.keyspace, operation.key, in_keyspace(key_hash(operation.key), operation.keyspace)};
-    if (coordinator_.locks().locked_by_other(key, self)) blocked_by_lock_ = key;
-    if (const auto intent = intents ? coordinator_.intents().covering(key.keyspace, key.key, self) : std::nullopt)
-      blocked_by_intent_ = *intent;
-    if (blocked_by_lock_ || blocked_by_intent_ != 0) {
+    if (blocked(reader.operation(), self, intents)) {
       latches_.release();
       return Answer::kWait;
     }
@@ -238,6 +286,24 @@ Result<engine::Admission::Answer> PlainAdmission::enter() {
   if (!settled || outdated_ || blocked_by_intent_ != 0) latches_.release();
   if (!settled) return settled.error();
   return outdated_ || blocked_by_intent_ != 0 ? Answer::kWait : Answer::kGo;
+}
+
+bool PlainAdmission::blocked(const format::Operation& operation, std::uint64_t self, bool intents) {
+  const format::KeyspaceId keyspace = operation.keyspace;
+  std::optional<std::uint64_t> intent;
+  if (operation.type == format::EntryType::kEraseRange) {
+    if (auto locked = coordinator_.locks().locked_in_range(keyspace, operation.key, operation.value, self)) {
+      blocked_key_ = std::move(locked->key);
+      blocked_by_lock_ = LockKey{keyspace, blocked_key_, locked->hash};
+    }
+    if (intents) intent = coordinator_.intents().overlapping(keyspace, operation.key, operation.value, self);
+  } else {
+    const LockKey key{keyspace, operation.key, in_keyspace(key_hash(operation.key), keyspace)};
+    if (coordinator_.locks().locked_by_other(key, self)) blocked_by_lock_ = key;
+    if (intents) intent = coordinator_.intents().covering(keyspace, key.key, self);
+  }
+  if (intent) blocked_by_intent_ = *intent;
+  return blocked_by_lock_ || intent;
 }
 
 std::optional<std::uint64_t> PlainAdmission::derived_into_intent(std::uint64_t self) const {

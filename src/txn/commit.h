@@ -8,8 +8,10 @@
 #include <string_view>
 
 #include "engine/write_arbiter.h"
+#include "format/batch.h"
 #include "txn/amendment.h"
 #include "txn/commit_latches.h"
+#include "txn/key_ranges.h"
 #include "txn/lock_table.h"
 
 namespace lightning::txn {
@@ -34,7 +36,9 @@ class CommitAdmission final : public engine::Admission {
  private:
   Error conflict(std::string_view key, Sequence with);
   Status check_ranges();
+  Status check_kept() const;
   Status check_keys();
+  Result<std::optional<Answer>> check_erased_ranges();
   Result<Answer> check_others();
   void withdraw();
 
@@ -42,6 +46,7 @@ class CommitAdmission final : public engine::Admission {
   Coordinator& coordinator_;
   Amendment amendment_;
   CommitLatches::Held latches_;
+  KeyRanges ranges_;  // that were read or are erased: what the commit relies on
   bool collected_ = false, published_ = false, outdated_ = false;  // outdated: the amendment
   std::uint64_t waits_for_ = 0;                                    // an intent
   Sequence met_ = 0;
@@ -65,12 +70,15 @@ class PlainAdmission : public engine::Admission {
  private:
   std::optional<std::uint64_t> derived_into_intent(std::uint64_t self) const;
 
+  bool blocked(const format::Operation& operation, std::uint64_t self, bool intents);
+
   const std::string_view batch_;
   Amendment amendment_;
   CommitLatches::Held latches_;
   bool collected_ = false, outdated_ = false;  // outdated: the amendment
   std::optional<LockTable::Owner> owner_;
   std::optional<LockKey> blocked_by_lock_;
+  std::string blocked_key_;  // of blocked_by_lock_, where it lies in a range
   std::uint64_t blocked_by_intent_ = 0;
 };
 

@@ -42,6 +42,11 @@ class CommitLatches {
       if (spilled_) many_.reset();
       spilled_ = false;
     }
+    // A range: any key may lie in it.
+    void need_all() {
+      many_.set();
+      spilled_ = true;
+    }
     void take() {
       if (spilled_) {
         for (std::uint32_t i = 0; i < few_count_; ++i) many_.set(few_[i]);

@@ -300,6 +300,68 @@ Status Core::write(const Keyspace& keyspace, format::EntryType type, std::string
   return {};
 }
 
+// Takes no locks: what is in the range is looked at when it commits.
+Status Core::erase_range(const Keyspace& keyspace, const KeyRange& range) {
+  std::string encoded;
+  format::append_operation(encoded, format::erase_range(engine_->default_keyspace().id(), range.start, range.end));
+  format::BatchReader reader(encoded, format::BatchReader::Source::kCaller);
+  reader.next();
+  format::Operation operation = reader.operation();
+  {
+    const Call call(*this);
+    if (!call.entered()) return call.entered();
+    LIGHTNING_ASSIGN(const engine::Tree* tree, use(keyspace));
+    LIGHTNING_TRY(reader.status());
+    if (options_.read_only)
+      return Error(ErrorCode::kReadOnlyTransaction,
+                   "erase_range in transaction " + std::to_string(id()) + ", which is read-only");
+    if (!tree->kept()) {
+      operation.keyspace = tree->id;
+      LIGHTNING_TRY(charge(WriteSet::range_cost(operation.key, operation.value)));
+      writes_.add_range(operation);
+      note_bytes();
+      return {};
+    }
+  }
+  return erase_each(keyspace, operation.key, operation.value);
+}
+
+// Counts and indexes follow keys, one by one. All of them are erased, or none.
+Status Core::erase_each(const Keyspace& keyspace, std::string_view start, std::string_view end) {
+  IterateOptions bounds{.lower_bound = std::string(start)};
+  if (!end.empty()) bounds.upper_bound = std::string(end);
+  const std::uint64_t limit = engine_->config().transaction_memory_bytes;
+  const std::uint64_t lock_bytes = pessimistic() ? kLockBytes : 0;
+  std::vector<std::string> keys;
+  std::uint64_t bytes = 0;
+  {
+    LIGHTNING_ASSIGN(const auto there, iterate(keyspace, bounds));
+    for (there->seek_to_first(); there->valid(); there->next()) {
+      const std::string_view key = there->key();
+      bytes += WriteSet::cost(key, {}) + (lock_bytes == 0 ? 0 : lock_bytes + key.size());
+      if (bytes > limit)
+        return Error(ErrorCode::kTransactionTooLarge,
+                     "keyspace " + keyspace.name() +
+                         " is counted or indexed, so the keys of a range are erased one by " +
+                         "one, in one transaction: these are more than transaction_memory_bytes (" +
+                         std::to_string(limit) + ") can hold; erase the range in parts");
+      keys.emplace_back(key);
+    }
+    LIGHTNING_TRY(there->status());
+  }
+  const Call call(*this);
+  if (!call.entered()) return call.entered();
+  LIGHTNING_ASSIGN(engine::Tree * tree, use(keyspace));
+  // A key that comes into the range meanwhile is a conflict, as it is where the range is one write.
+  if (fixed_snapshot()) track_range(tree->id, start, end.empty() ? KeyRanges::End() : KeyRanges::End(end));
+  LIGHTNING_TRY(charge(bytes));
+  if (pessimistic())
+    for (const std::string& key : keys) LIGHTNING_TRY(lock(*tree, key, key_hash(key), LockMode::kExclusive, false));
+  for (const std::string& key : keys) writes_.add({format::EntryType::kErase, tree->id, key, {}}, key_hash(key));
+  note_bytes();
+  return {};
+}
+
 Result<Savepoint> Core::set_savepoint() {
   const Call call(*this);
   if (!call.entered()) return call.entered().error();

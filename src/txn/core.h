@@ -40,6 +40,7 @@ class Core : public std::enable_shared_from_this<Core> {
   // The calls of Transaction (include/lightning/transaction.h).
   Status put(const Keyspace& keyspace, std::string_view key, std::string_view value, const Lifetime& lifetime);
   Status write(const Keyspace& keyspace, format::EntryType type, std::string_view key, std::string_view value);
+  Status erase_range(const Keyspace& keyspace, const KeyRange& range);
   Result<bool> get(const Keyspace& keyspace, std::string_view key, std::string& value);
   Result<bool> get_for_update(const Keyspace& keyspace, std::string_view key, std::string& value);
   Result<std::vector<std::optional<std::string>>> multi_get(const Keyspace& keyspace,
@@ -112,6 +113,7 @@ class Core : public std::enable_shared_from_this<Core> {
   Status lock(engine::Tree& tree, std::string_view key, std::uint64_t hash, LockMode mode, bool reads);
   Status settle(engine::Tree& tree, std::string_view key, std::uint64_t hash);
   Status note_read(engine::Tree& tree, std::string_view key);
+  Status erase_each(const Keyspace& keyspace, std::string_view start, std::string_view end);
   void track(engine::Tree& tree, std::string_view key, std::uint64_t hash, Sequence after, bool for_update);
   void track_range(format::KeyspaceId keyspace, std::string_view start, KeyRanges::End end);
   Result<bool> read(const Keyspace& keyspace, std::string_view key, std::string& value);

@@ -35,6 +35,21 @@ bool KeyRanges::contains(format::KeyspaceId keyspace, std::string_view key) cons
   return !it->second || key < *it->second;
 }
 
+bool KeyRanges::overlaps(format::KeyspaceId keyspace, std::string_view start, std::string_view end) const {
+  const auto found = by_keyspace_.find(keyspace);
+  if (found == by_keyspace_.end()) return false;
+  // The last one that begins before the end: if any reaches into the range, it does.
+  auto it = end.empty() ? found->second.end() : found->second.lower_bound(end);
+  if (it == found->second.begin()) return false;
+  --it;
+  return !it->second || start < *it->second;
+}
+
+void KeyRanges::add(const KeyRanges& other) {
+  for (const auto& [keyspace, ranges] : other.by_keyspace_)
+    for (const auto& [start, end] : ranges) add(keyspace, start, end);
+}
+
 void KeyRanges::coarsen(std::size_t count) {
   for (auto& [keyspace, ranges] : by_keyspace_) {
     if (ranges.size() <= count) continue;

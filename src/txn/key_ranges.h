@@ -21,6 +21,10 @@ class KeyRanges {
   // Joins what overlaps or touches. An empty range adds nothing.
   void add(format::KeyspaceId keyspace, std::string_view start, End end);
   bool contains(format::KeyspaceId keyspace, std::string_view key) const;
+  // Whether any key may lie in both; `end` empty: no end.
+  bool overlaps(format::KeyspaceId keyspace, std::string_view start, std::string_view end) const;
+  // Adds all of `other`.
+  void add(const KeyRanges& other);
   // Joins neighbours across gaps until at most `count` ranges are left in each keyspace: the set only grows.
   void coarsen(std::size_t count);
   bool empty() const { return by_keyspace_.empty(); }

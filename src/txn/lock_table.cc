@@ -321,6 +321,22 @@ std::optional<LockTable::Holder> LockTable::locked_by_other(const LockKey& key, 
   return std::nullopt;
 }
 
+std::optional<LockTable::LockedKey> LockTable::locked_in_range(format::KeyspaceId keyspace, std::string_view start,
+                                                               std::string_view end, std::uint64_t self) const {
+  for (std::size_t i = 0; i < kShards; ++i) {
+    Shard& shard = shards_[i];
+    if (shard.locked.load(std::memory_order_seq_cst) == 0) continue;
+    base::MutexLock lock(shard.mutex);
+    for (const Head* bucket : shard.buckets)
+      for (const Head* head = bucket; head != nullptr; head = head->next) {
+        if (head->keyspace != keyspace || head->key < start || (!end.empty() && head->key >= end)) continue;
+        for (const Head::Hold& hold : head->holds)
+          if (hold.owner->id != self) return LockedKey{head->key, head->hash, {hold.owner->id, hold.owner->label}};
+      }
+  }
+  return std::nullopt;
+}
+
 std::uint64_t LockTable::locked_keys() const {
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < kShards; ++i) sum += shards_[i].locked.load(std::memory_order_relaxed);

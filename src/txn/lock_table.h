@@ -80,6 +80,14 @@ class LockTable {
   void release_all(Owner& owner);
   // The first that has locked the key, other than the owner with id `self`. One load where nothing near it is locked.
   std::optional<Holder> locked_by_other(const LockKey& key, std::uint64_t self) const;
+  // A key in [start, end) that another owner has locked; `end` empty: no end. Looks at every lock there is.
+  struct LockedKey {
+    std::string key;
+    std::uint64_t hash = 0;
+    Holder holder;
+  };
+  std::optional<LockedKey> locked_in_range(format::KeyspaceId keyspace, std::string_view start, std::string_view end,
+                                           std::uint64_t self) const;
   std::uint64_t locked_keys() const;
   // The key that the owner waits for, printable; empty if it does not wait.
   std::string waits_for(std::uint64_t owner) const;

@@ -43,6 +43,14 @@ class RangeIntents {
       if (intent.id != self && intent.ranges->contains(keyspace, key)) return intent.id;
     return std::nullopt;
   }
+  // One, other than that of `self`, that shares a key with [start, end); `end` empty: no end.
+  std::optional<std::uint64_t> overlapping(format::KeyspaceId keyspace, std::string_view start, std::string_view end,
+                                           std::uint64_t self) const {
+    base::MutexLock lock(mutex_);
+    for (const Intent& intent : intents_)
+      if (intent.id != self && intent.ranges->overlaps(keyspace, start, end)) return intent.id;
+    return std::nullopt;
+  }
   // Until intent `id` is withdrawn. False after `timeout`.
   bool wait_until_withdrawn(std::uint64_t id, env::Clock& clock, std::chrono::nanoseconds timeout) {
     const std::uint64_t start_ns = clock.monotonic_ns();

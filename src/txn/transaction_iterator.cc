@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "format/range_cover.h"
+
 namespace lightning::txn {
 
 TransactionIterator::TransactionIterator(std::shared_ptr<Core> core, format::KeyspaceId keyspace,
@@ -59,7 +61,8 @@ void TransactionIterator::own_until(std::string_view key, bool inclusive) {
 }
 
 bool TransactionIterator::own_is_there() {
-  const WriteSet::Version& newest = *own_->second.newest;
+  const WriteSet& writes = core_->writes_;
+  const WriteSet::Version& newest = *writes.or_erased(keyspace_, own_->first.bytes, own_->second.newest);
   if (newest.type == format::EntryType::kErase) return false;
   const auto below = [this](std::string& base) -> Result<bool> {
     if (!base_->valid() || base_->key() != own_->first.bytes) return false;
@@ -75,12 +78,35 @@ bool TransactionIterator::own_is_there() {
 
 // --- both -----------------------------------------------------------------------------------------------------------
 
+void TransactionIterator::base_out_of_erased() {
+  if (core_->writes_.ranges().empty() || !base_->valid()) return;
+  const format::RangeCover cover({&core_->writes_.erased(keyspace_)}, format::kSequenceMax);
+  if (cover.covering(base_->key()) == 0) return;
+  if (forward_) {
+    if (const auto shown = cover.shown_from(base_->key(), 0)) {
+      base_->seek(*shown);
+    } else {
+      base_->seek_to_last();
+      if (base_->valid()) base_->next();
+    }
+    return;
+  }
+  const std::string_view from = cover.shown_before(base_->key(), 0);
+  if (from.empty()) {
+    base_->seek_to_first();
+  } else {
+    base_->seek_for_prev(from);
+  }
+  if (base_->valid() && (from.empty() || base_->key() == from)) base_->prev();
+}
+
 // From where both cursors stand, to the first key that is there.
 void TransactionIterator::find_forward() {
   valid_ = on_own_ = false;
   for (;;) {
     while (own_valid_ && own_->second.newest == nullptr) own_valid_ = own_in_keyspace(++own_);
     if (own_valid_ && beyond_upper(own_->first.bytes)) own_valid_ = false;
+    base_out_of_erased();
     if (!base_->valid() && !base_->status()) return;  // what comes next may be behind the failure
     if (!own_valid_ || (base_->valid() && base_->key() < own_->first.bytes)) {
       valid_ = base_->valid();
@@ -98,6 +124,7 @@ void TransactionIterator::find_backward() {
   for (;;) {
     while (own_valid_ && own_->second.newest == nullptr) step_back();
     if (own_valid_ && below_lower(own_->first.bytes)) own_valid_ = false;
+    base_out_of_erased();
     if (!base_->valid() && !base_->status()) return;
     if (!own_valid_ || (base_->valid() && base_->key() > own_->first.bytes)) {
       valid_ = base_->valid();

@@ -37,6 +37,7 @@ class TransactionIterator final : public engine::Cursor {
   std::string_view value() const override { return on_own_ ? std::string_view(own_value_) : base_->value(); }
   std::uint64_t expires_ms() const override { return on_own_ ? own_expires_ms_ : base_->expires_ms(); }
   Status status() const override;
+  std::uint64_t tombstones_passed() const override { return base_->tombstones_passed(); }
 
   // Adds the way since the last seek or turn to what the transaction has read.
   void record_way();
@@ -55,7 +56,8 @@ class TransactionIterator final : public engine::Cursor {
   void own_until(std::string_view key, bool inclusive);  // last own key at or before
   void find_forward();
   void find_backward();
-  bool own_is_there();  // stands on it if so; or on an error
+  bool own_is_there();        // stands on it if so; or on an error
+  void base_out_of_erased();  // the base cursor, out of the ranges that this transaction erased
 
   const std::shared_ptr<Core> core_;
   const format::KeyspaceId keyspace_;

@@ -224,7 +224,10 @@ AT(lightning_statistics, loss_window_bytes, 232);
 AT(lightning_statistics, merges, 240);
 AT(lightning_statistics, expiring_bytes, 248);
 AT(lightning_statistics, expired_bytes, 256);
-HOLDS(sizeof(lightning_statistics) >= 264);
+AT(lightning_statistics, range_erases, 264);
+AT(lightning_statistics, tombstones_passed, 272);
+AT(lightning_statistics, tables_erased, 280);
+HOLDS(sizeof(lightning_statistics) >= 288);
 
 AT(lightning_pool_options, struct_size, 0);
 AT(lightning_pool_options, sessions, 8);

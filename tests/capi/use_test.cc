@@ -184,6 +184,83 @@ TEST_F(CApi, ReadsManyKeysOfOneMoment) {
   lightning_values_free(values);
 }
 
+TEST_F(CApi, ErasesRangesAloneInBatchesAndInTransactions) {
+  const auto all = [&] {
+    lightning_iterator* it = nullptr;
+    EXPECT_EQ(lightning_iterate(db_, nullptr, nullptr, &it), nullptr);
+    std::string seen = walk(it);
+    lightning_iterator_free(it);
+    return seen;
+  };
+  for (const char* key : {"a", "b", "c", "d", "e", "f", "g"}) OK(put(key, "1"));
+  const lightning_bytes b = bytes("b"), c = bytes("c"), d = bytes("d"), f = bytes("f");
+  OK(lightning_erase_range(db_, nullptr, &b, &c, nullptr));
+  EXPECT_EQ(all(), "a=1 c=1 d=1 e=1 f=1 g=1 ");
+  FAILS(INVERTED_RANGE, lightning_erase_range(db_, nullptr, &c, &b, nullptr));
+  lightning_batch* batch = nullptr;
+  OK(lightning_batch_create(&batch));
+  OK(lightning_batch_erase_range(batch, nullptr, nullptr, &b));
+  OK(lightning_batch_put(batch, nullptr, "b", 1, "2", 1));
+  EXPECT_EQ(lightning_batch_length(batch), 2u);
+  OK(lightning_write(db_, batch, nullptr, nullptr));
+  lightning_batch_free(batch);
+  EXPECT_EQ(all(), "b=2 c=1 d=1 e=1 f=1 g=1 ");
+  lightning_transaction* transaction = nullptr;
+  OK(lightning_begin(db_, nullptr, &transaction));
+  OK(lightning_transaction_erase_range(transaction, nullptr, &d, &f));
+  OK(lightning_transaction_commit(transaction, nullptr));
+  lightning_transaction_free(transaction);
+  EXPECT_EQ(all(), "b=2 c=1 f=1 g=1 ");
+  OK(lightning_erase_range(db_, nullptr, nullptr, nullptr, nullptr));
+  EXPECT_EQ(all(), "");
+
+  OK(put("a", "1"));
+  OK(lightning_erase(db_, nullptr, "a", 1, nullptr));
+  lightning_iterator* it = nullptr;
+  OK(lightning_iterate(db_, nullptr, nullptr, &it));
+  lightning_iterator_seek_to_first(it);
+  const std::uint64_t passed = lightning_iterator_tombstones_passed(it);
+  EXPECT_GE(passed, 1u);
+  EXPECT_EQ(lightning_iterator_tombstones_passed(nullptr), 0u);
+  lightning_iterator_free(it);
+  lightning_statistics statistics;
+  OK(lightning_read_statistics(db_, &statistics, sizeof(statistics)));
+  EXPECT_GE(statistics.tombstones_passed, passed);
+  EXPECT_EQ(statistics.range_erases, 4u);
+  EXPECT_EQ(statistics.tables_erased, 0u);
+}
+
+TEST_F(CApi, ErasesRangesOfACountedKeyspaceKeyByKey) {
+  lightning_keyspace_options options = LIGHTNING_KEYSPACE_OPTIONS_INIT;
+  options.counted = true;
+  lightning_keyspace* hits = nullptr;
+  OK(lightning_create_keyspace(db_, "hits", 4, &options, &hits));
+  for (const char* key : {"a", "b", "c", "d"}) OK(lightning_put(db_, hits, key, 1, "1", 1, nullptr));
+  const auto records = [&] {
+    std::uint64_t count = 0;
+    bool exact = false;
+    EXPECT_EQ(lightning_count(db_, hits, &count, &exact), nullptr);
+    EXPECT_TRUE(exact);
+    return count;
+  };
+  const lightning_bytes b = bytes("b"), c = bytes("c");
+  OK(lightning_erase_range(db_, hits, &b, &c, nullptr));
+  EXPECT_EQ(records(), 3u);
+  lightning_batch* batch = nullptr;
+  OK(lightning_batch_create(&batch));
+  OK(lightning_batch_erase_range(batch, hits, nullptr, nullptr));
+  FAILS(NOT_SUPPORTED, lightning_write(db_, batch, nullptr, nullptr));
+  lightning_batch_free(batch);
+  EXPECT_EQ(records(), 3u);
+  lightning_transaction* transaction = nullptr;
+  OK(lightning_begin(db_, nullptr, &transaction));
+  OK(lightning_transaction_erase_range(transaction, hits, &c, nullptr));
+  OK(lightning_transaction_commit(transaction, nullptr));
+  lightning_transaction_free(transaction);
+  EXPECT_EQ(records(), 1u);
+  lightning_keyspace_free(hits);
+}
+
 TEST_F(CApi, SnapshotsAndIteratorsSeeOneMoment) {
   for (const char* key : {"a", "b", "c", "d"}) OK(put(key, "old"));
   lightning_snapshot* snapshot = nullptr;

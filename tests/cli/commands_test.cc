@@ -46,6 +46,37 @@ TEST_F(Commands, PutGetDelete) {
   EXPECT_EQ(ldb("delete", {"id:7"}).exit_code, 0) << "absence is no error";
 }
 
+TEST_F(Commands, DeleteTakesARangeToo) {
+  for (const char* key : {"a1", "a2", "b1", "b2", "c1"}) put(key, "v");
+  const auto keys = [&] { return ldb("scan", {"--keys-only"}).out; };
+  EXPECT_EQ(ldb("delete", {"--start", "a2", "--end", "b2"}).exit_code, 0);
+  EXPECT_EQ(keys(), "a1\nb2\nc1\n");
+  EXPECT_EQ(ldb("delete", {"--prefix", "b", "--start", "b0"}).exit_code, 0);
+  EXPECT_EQ(ldb("delete", {"--prefix", "a", "--start", "b"}).exit_code, 0) << "no key is in both";
+  EXPECT_EQ(keys(), "a1\nc1\n");
+  expect_failure(ldb("delete", {"--start", "c", "--end", "a"}), 5, "LDB-1006");
+  expect_failure(ldb("delete", {}), 2, "--all");
+  expect_failure(ldb("delete", {"a1", "--all"}), 2, "either a key");
+  expect_failure(ldb("delete", {"a1", "--prefix", "a"}), 2, "either a key");
+  EXPECT_EQ(keys(), "a1\nc1\n");
+  EXPECT_EQ(ldb("delete", {"--all", "--sync"}).exit_code, 0);
+  EXPECT_EQ(keys(), "");
+}
+
+TEST_F(Commands, DeleteOfARangeKeepsCountsAndIndexesInStep) {
+  EXPECT_EQ(ldb("keyspace", {"create", "people", "--counted"}).exit_code, 0);
+  const auto in_people = [&](const char* command, std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--keyspace", "people"});
+    return ldb(command, arguments);
+  };
+  for (const char* name : {"ann", "bob", "cid"}) EXPECT_EQ(in_people("put", {name, R"({"city":"Oslo"})"}).exit_code, 0);
+  EXPECT_EQ(in_people("index", {"create", "by_city", "--json-pointer", "/city"}).exit_code, 0);
+  EXPECT_EQ(in_people("delete", {"--start", "b"}).exit_code, 0);
+  EXPECT_EQ(in_people("index", {"query", "by_city", "--equals", "Oslo"}).out, "Oslo\tann\n");
+  EXPECT_EQ(in_people("count", {}).out, "1\n");
+  EXPECT_EQ(ldb("check", {}).exit_code, 0);
+}
+
 TEST_F(Commands, BinaryKeysAndValuesGoInAndOut) {
   put("hex:00ff", "base64:AP8B");
   EXPECT_EQ(ldb("get", {"base64:AP8=", "--hex"}).out, "00ff01\n");

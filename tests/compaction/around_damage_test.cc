@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <random>
 
+#include "compaction/range_retention.h"
 #include "tables.h"
 
 namespace lightning::compaction {
@@ -72,10 +73,11 @@ TEST_F(AroundDamage, OfARangeAllGoesOnThatCan) {
 }
 
 // Random stores, some of whose tables are marked as damaged though they can be read: so the whole truth is known. All
-// steps are taken until nothing is due, while runs arrive; whatever a reader saw, it sees after each step.
+// steps are taken until nothing is due, while runs arrive, some with erased ranges, and a snapshot comes and goes;
+// whatever a reader saw, it sees after each step.
 class RandomStores : public AroundDamage {
  protected:
-  std::vector<Row> run_of(std::mt19937_64& random, Sequence first) {
+  manifest::TablePtr run_of(std::mt19937_64& random, Sequence first) {
     std::map<std::string, Row> rows;
     const std::size_t low = random() % kKeys, width = 1 + random() % kKeys;
     for (Sequence i = 0; i < 6; ++i) {
@@ -87,44 +89,64 @@ class RandomStores : public AroundDamage {
     std::vector<Row> sorted;
     for (auto& [name, row] : rows) sorted.push_back(row);
     std::sort(sorted.begin(), sorted.end());
-    return sorted;
+    std::vector<Erased> ranges;
+    for (Sequence i = 6; i < 8 && random() % 3 == 0; ++i) {
+      Erased range{key(random() % kKeys), key(random() % kKeys), first + i};
+      if (range.end < range.start) std::swap(range.start, range.end);
+      if (random() % 8 == 0) range.end.clear();
+      if (range.end != range.start) ranges.push_back(std::move(range));
+    }
+    return table(next_number_, random() % 10 == 0 && !ranges.empty() ? std::vector<Row>() : sorted, ranges);
   }
   static std::string key(std::size_t i) { return "key" + std::to_string(100 + i % kKeys); }
 
-  // As engine/read.cc: the first table that knows the key decides.
-  static std::map<std::string, std::string> seen(const manifest::Version& version) {
+  // As engine/read.cc: the first table that knows the key decides, and what erased ranges hide is not there.
+  static std::map<std::string, std::string> seen(const manifest::Version& version, Sequence at) {
     std::map<std::string, std::string> values;
     std::map<std::string, bool> decided;
     for (const auto& level : version.levels) {
       for (const manifest::TablePtr& table : level) {
         std::map<std::string, Row> newest;
-        for (const Row& row : rows_of(table)) newest.emplace(row.key, row);
-        for (const auto& [name, row] : newest)
-          if (decided.emplace(name, true).second && row.type == format::EntryType::kPut) values[name] = row.value;
+        for (const Row& row : rows_of(table))
+          if (row.sequence <= at) newest.emplace(row.key, row);
+        for (const auto& [name, row] : newest) {
+          const Sequence hidden = version.ranges ? version.ranges->covering(name, at) : 0;
+          if (decided.emplace(name, true).second && row.type == format::EntryType::kPut && row.sequence > hidden)
+            values[name] = row.value;
+        }
       }
     }
     return values;
   }
 
-  std::shared_ptr<const manifest::Version> carry_out(const manifest::Version& version, const Plan& plan, Sequence now) {
+  // As engine/background.cc. `readers`: snapshots, ascending, and now.
+  std::shared_ptr<const manifest::Version> carry_out(const manifest::Version& version, const Plan& plan,
+                                                     const std::vector<Sequence>& readers) {
     manifest::Version::Change change;
     const auto put = [&](std::uint32_t level, const std::vector<sstable::TableMeta>& metas) {
       for (const auto& meta : metas) change.add.emplace_back(level, open(meta));
     };
-    if (plan.trivial_move()) {
+    if (plan.erased) {
+    } else if (plan.trivial_move()) {
       change.add.emplace_back(plan.output_level, plan.inputs.front());
     } else {
+      const format::RangeTombstones none, &erased = version.ranges ? *version.ranges : none;
+      const format::RangeTombstones kept = needed_ranges(input_ranges(plan), readers, plan.bottommost),
+                                    kept_back = needed_ranges(held_back_ranges(plan), readers, false);
       std::vector<std::string> cuts = split_points(plan, 2);
       for (std::size_t i = 0; i <= cuts.size(); ++i) {
         const auto start = i > 0 ? std::optional<std::string_view>(cuts[i - 1]) : std::nullopt;
         const auto end = i < cuts.size() ? std::optional<std::string_view>(cuts[i]) : std::nullopt;
         const OutputOptions into = output(plan.output_level == 0 ? ~0ull : 100);
+        const auto input = without_erased(input_iterator(plan), erased, readers);
         put(plan.output_level,
-            must(write_tables(*input_iterator(plan), start, end, Retention({now}, plan.bottommost), into)).tables);
+            must(write_tables(*input, start, end, Retention(readers, plan.bottommost), into, &kept)).tables);
       }
       for (const KeySpan& span : plan.held_back) {
-        const std::string end = span.largest + '\0';
-        put(0, must(write_tables(*held_back_iterator(plan), span.smallest, end, Retention({now}, false), output(~0ull)))
+        const std::string_view behind = span.behind();
+        const auto end = behind.empty() ? std::nullopt : std::optional(behind);
+        put(0, must(write_tables(*held_back_iterator(plan), span.smallest, end, Retention(readers, false),
+                                 output(~0ull), &kept_back))
                    .tables);
       }
     }
@@ -148,27 +170,34 @@ TEST_F(RandomStores, StaySameToReadersAndOfBoundedDepth) {
     Sequence next = 1;
     std::size_t damaged = 0, steps = 0;
     options_.level0_trigger = 2 + static_cast<std::uint32_t>(random() % 3);
+    options_.tombstone_run_max = random() % 3;
+    std::optional<Sequence> snapshot;
     const auto settle_all = [&](bool a_range) {
       const std::string start = key(random() % kKeys), end = key(random() % kKeys);
       const RangeRequest request{.start = start,
                                  .end = end,
                                  .bottom = static_cast<BottomLevel>(random() % 3),
-                                 .oldest_reader = next,
+                                 .oldest_reader = snapshot.value_or(next),
                                  .before = next_number_};
+      std::vector<Sequence> readers{next};
+      if (snapshot) readers.insert(readers.begin(), *snapshot);
+      options_.oldest_reader = readers.front();
       for (;;) {
         const auto plan = a_range ? pick_range(*version, options_, request) : pick(*version, options_);
         if (!plan) break;
         ASSERT_LT(++steps, 5000u) << "no end in sight: " << text_of(plan);
         for (const auto* tables : {&plan->inputs, &plan->overlapped}) EXPECT_FALSE(any_damaged(*tables));
-        const auto before = seen(*version);
-        version = carry_out(*version, *plan, next);
+        const auto before = seen(*version, next), before_at_snapshot = seen(*version, readers.front());
+        version = carry_out(*version, *plan, readers);
         ASSERT_TRUE(version->validate()) << version->validate().error().to_string() << " after " << text_of(plan);
-        ASSERT_EQ(seen(*version), before) << "after " << text_of(plan);
+        ASSERT_EQ(seen(*version, next), before) << "after " << text_of(plan);
+        ASSERT_EQ(seen(*version, readers.front()), before_at_snapshot) << "after " << text_of(plan);
       }
     };
     for (int run = 0; run < 40; ++run) {
-      version = version->with({.add = {{0, table(next_number_, run_of(random, next))}}, .drop = {}});
+      version = version->with({.add = {{0, run_of(random, next)}}, .drop = {}});
       next += 10;
+      if (random() % 4 == 0) snapshot = snapshot ? std::nullopt : std::optional(next);
       if (random() % 6 == 0) {
         std::vector<manifest::TablePtr> all;
         for (const auto& level : version->levels) all.insert(all.end(), level.begin(), level.end());

@@ -123,6 +123,55 @@ TEST_F(Pick, OfARangeRewritesAllOrNothingIfAsked) {
             "L5 {1} + L6 {2} -> L6 bottommost");
 }
 
+// --- what was erased ------------------------------------------------------------------------------------------------
+
+class PickErased : public Pick {
+ protected:
+  static constexpr Sequence kFirst = 1'000'000;  // of the table that stands first; those behind it are older
+  PickErased() { options_.oldest_reader = kFirst; }
+};
+
+TEST_F(PickErased, TablesThatLieWhollyUnderARangeGoUnread) {
+  const std::string store = "L0: 9[b..m ~]\nL5: 2[c..d]\nL6: 3[a..c] 4[d..f] 5[g..l] 6[m..p]";
+  EXPECT_EQ(pick_from(store), "L5 {2} -> L5 erased");
+  options_.oldest_reader = kFirst - 1;
+  EXPECT_EQ(pick_from(store), "nothing") << "somebody reads what was there before";
+  options_.oldest_reader = kFirst;
+  EXPECT_EQ(pick_from("L0: 9[b..m ~]\nL6: 3[a..c] 4[d..f] 5[g..l] 6[m..p]"), "L6 {4 5} -> L6 erased");
+  EXPECT_EQ(pick_from("L0: 9[b..m ~]\nL6: 3[a..c] 4[d..f *] 5[g..l x] 6[m..p]"), "nothing");
+  EXPECT_EQ(pick_from("L0: 9[b..e ~] 8[e..g ~]\nL6: 4[d..f]"), "L6 {4} -> L6 erased") << "two ranges that touch";
+  EXPECT_EQ(pick_from("L0: 9[b..e ~] 8[f..g ~]\nL6: 4[d..f]"), "L0 {9 8} + L6 {4} -> L6 bottommost");
+}
+
+TEST_F(PickErased, RangesOverWhichNewerOnesLieGoToo) {
+  EXPECT_EQ(pick_from("L0: 9[a..z ~]\nL5: 3[c..d ~]"), "L5 {3} -> L5 erased");
+  EXPECT_EQ(pick_from("L0: 9[c..d]\nL5: 3[a..z ~]\nL6: 2[b..d]"), "L6 {2} -> L6 erased");
+}
+
+TEST_F(PickErased, RangesSinkAndAreGoneAtTheBottom) {
+  EXPECT_EQ(pick_from("L5: 3[c..e ~]\nL6: 2[d..f]"), "L5 {3} + L6 {2} -> L6 bottommost");
+  EXPECT_EQ(pick_from("L4: 3[c..e ~]\nL6: 2[d..f]"), "L4 {3} -> L5 moved");
+  EXPECT_EQ(pick_from("L6: 3[c..e ~]"), "L6 {3} -> L6 bottommost");
+  options_.oldest_reader = kFirst - 1;
+  EXPECT_EQ(pick_from("L5: 3[c..e ~]\nL6: 2[d..f]"), "nothing");
+}
+
+// The bound on what a seek has to pass.
+TEST_F(PickErased, LongRowsOfTombstonesAreCompacted) {
+  EXPECT_EQ(pick_from("L5: 1[a..c !]\nL6: 2[a..c]"), "nothing") << "there is no bound";
+  options_.tombstone_run_max = 1;
+  EXPECT_EQ(pick_from("L5: 1[a..c !]\nL6: 2[a..c]"), "L5 {1} + L6 {2} -> L6 bottommost");
+  EXPECT_EQ(pick_from("L4: 1[a..c !]\nL6: 2[a..c]"), "L4 {1} -> L5 moved");
+  EXPECT_EQ(pick_from("L0: 1[a..c !]\nL6: 2[a..c]"), "L0 {1} + L6 {2} -> L6 bottommost");
+  EXPECT_EQ(pick_from("L6: 1[a..c !]"), "L6 {1} -> L6 bottommost");
+  EXPECT_EQ(pick_from("L6: 1[a..a !] 2[c..c !]"), "nothing") << "one in each";
+  options_.tombstone_run_max = 2;
+  EXPECT_EQ(pick_from("L6: 1[a..c !]"), "nothing");
+  options_.tombstone_run_max = 1;
+  options_.oldest_reader = kFirst - 1;
+  EXPECT_EQ(pick_from("L6: 1[a..c !]"), "nothing") << "a rewrite would keep them all";
+}
+
 TEST_F(Pick, SeesNoDebtWhereNothingIsDue) {
   EXPECT_EQ(debt_bytes(version("L0: 7[a..f]\nL6: 3[a..d 50k]"), options_), 0u);
   EXPECT_GT(debt_bytes(version("L0: 17[a..f] 15[a..f]\nL6: 13[a..d 50k]"), options_), 2000u);

@@ -2,7 +2,7 @@
 //
 //   L0: 7[a..f] 5[c..k]        newest first
 //   L6: 3[a..d 20k] 4[e..m !]  20k: about 20 KiB; !: nothing but tombstones; *: being compacted; x: damaged;
-//                              +: two versions of its first key
+//                              +: two versions of its first key; ~: a range tombstone over its keys, the last one not
 #pragma once
 
 #include <gtest/gtest.h>
@@ -35,11 +35,29 @@ inline void must(const Status& status) {
 
 using testing_support::Row;
 
+// A range tombstone that owns its keys; `end` empty: no end.
+struct Erased {
+  std::string start, end;
+  Sequence sequence = 0;
+};
+inline format::RangeTombstones set_of(const std::vector<Erased>& ranges) {
+  std::vector<format::RangeTombstone> all;
+  for (const Erased& range : ranges) all.push_back({range.start, range.end, range.sequence});
+  return format::RangeTombstones(std::move(all));
+}
+inline bool erases(const std::vector<Erased>& ranges, const Row& row, Sequence at) {
+  return std::any_of(ranges.begin(), ranges.end(), [&](const Erased& range) {
+    return range.sequence <= at && range.sequence > row.sequence && row.key >= range.start &&
+           !format::ends_before(range.end, row.key);
+  });
+}
+
 // What a reader at `at` sees: the brute-force truth.
-inline std::map<std::string, std::string> visible_at(const std::vector<Row>& rows, Sequence at) {
+inline std::map<std::string, std::string> visible_at(const std::vector<Row>& rows, Sequence at,
+                                                     const std::vector<Erased>& ranges = {}) {
   std::map<std::string, const Row*> newest;
   for (const Row& row : rows) {
-    if (row.sequence > at) continue;
+    if (row.sequence > at || erases(ranges, row, at)) continue;
     const Row*& best = newest[row.key];
     if (best == nullptr || row.sequence > best->sequence) best = &row;
   }
@@ -105,12 +123,14 @@ class Tables : public testing::Test {
         must(sstable::Table::open(world_.env, path_of(meta.number), store_id_, meta, cache_, budget_)),
         [](format::FileNumber) {});
   }
-  manifest::TablePtr table(format::FileNumber number, const std::vector<Row>& rows) {
+  manifest::TablePtr table(format::FileNumber number, const std::vector<Row>& rows,
+                           const std::vector<Erased>& ranges = {}) {
     if (must(world_.files.exists(path_of(number)))) must(world_.files.remove(path_of(number)));  // of another drawing
     auto file = must(world_.files.create_writable(path_of(number), env::FileClass::kTable));
     sstable::TableWriter writer(std::move(file), store_id_, world_.random.uid(), number,
                                 {.block_bytes = 1024, .compression = Compression::kNone});
     for (const Row& row : rows) must(writer.add(entry_of(row)));
+    writer.set_ranges(set_of(ranges));
     next_number_ = std::max(next_number_, number + 1);
     return open(must(writer.finish()));
   }
@@ -139,21 +159,24 @@ class Tables : public testing::Test {
         std::string bounds, mark;
         inside >> bounds;
         std::uint64_t kib = 1;
-        bool tombstones = false, busy = false, damaged = false, versions = false;
+        bool tombstones = false, busy = false, damaged = false, versions = false, range = false;
         while (inside >> mark) {
           if (mark.back() == 'k') kib = std::stoull(mark);
           tombstones = tombstones || mark == "!";
           busy = busy || mark == "*";
           damaged = damaged || mark == "x";
           versions = versions || mark == "+";
+          range = range || mark == "~";
         }
-        result.levels[level].push_back(
-            shaped(std::stoull(line.substr(number_at)), bounds, kib, tombstones, versions, sequence--));
+        const format::FileNumber number = std::stoull(line.substr(number_at));
+        result.levels[level].push_back(range ? table(number, {}, {{first_of(bounds), last_of(bounds), sequence--}})
+                                             : shaped(number, bounds, kib, tombstones, versions, sequence--));
         result.levels[level].back()->compacting = busy;
         if (damaged) result.levels[level].back()->mark_damaged(Error(ErrorCode::kTableCorrupt, "drawn so"));
       }
     }
     must(result.validate());
+    result.gather_ranges();
     return result;
   }
 
@@ -173,7 +196,9 @@ class Tables : public testing::Test {
     }
     for (const KeySpan& span : plan->held_back) text << " but " << span.smallest << ".." << span.largest;
     text << " -> L" << plan->output_level << (plan->bottommost ? " bottommost" : "")
-         << (plan->trivial_move() ? " moved" : "");
+         << (plan->erased           ? " erased"
+             : plan->trivial_move() ? " moved"
+                                    : "");
     return text.str();
   }
 
@@ -185,9 +210,11 @@ class Tables : public testing::Test {
   format::FileNumber next_number_ = 1;
 
  private:
+  static std::string first_of(const std::string& bounds) { return bounds.substr(0, bounds.find("..")); }
+  static std::string last_of(const std::string& bounds) { return bounds.substr(bounds.find("..") + 2); }
   manifest::TablePtr shaped(format::FileNumber number, const std::string& bounds, std::uint64_t kib, bool tombstones,
                             bool versions, Sequence sequence) {
-    const std::string first = bounds.substr(0, bounds.find("..")), last = bounds.substr(bounds.find("..") + 2);
+    const std::string first = first_of(bounds), last = last_of(bounds);
     std::vector<Row> rows;
     const auto add = [&](const std::string& key, std::uint64_t bytes) {
       const auto type = tombstones ? format::EntryType::kErase : format::EntryType::kPut;

@@ -1,6 +1,7 @@
 // Damage of one table stops what would read it, and nothing else.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <optional>
 #include <string>
@@ -314,6 +315,42 @@ TEST_F(Damage, OfFooterIndexOrFilterHaltsTheTableAloneWhenTheStoreOpens) {
     });
   }
   EXPECT_GE(refused, 8);
+}
+
+// What a range hides lies in other tables, which can be read: the range that can't be must not be forgotten.
+TEST_F(Damage, OfAnErasedRangeBringsNothingBack) {
+  fill();
+  std::string newest;
+  life([&] {
+    const Snapshot holds = db().snapshot();  // or the tables that it hides would go at once
+    ok(db().erase_range({.start = key(500), .end = std::nullopt}));
+    ok(db().flush());
+    const auto names = world_.files.list("/db/tables");
+    newest = "/db/tables/" + *std::max_element(names->begin(), names->end());
+    ok(db().close());
+  });
+  const std::uint64_t bytes = world_.files.info(newest)->bytes;
+  for (const std::uint64_t at :
+       {bytes - 100, bytes - 470, std::uint64_t{130}}) {  // footer, properties, and before them
+    ASSERT_TRUE(world_.files.flip_bit(newest, at));
+    life([&] {
+      ASSERT_EQ(db().stats().damaged_tables.size(), 1u) << at;
+      EXPECT_EQ(**db().get(key(499)), value(499, 0));
+      for (const std::string& hidden : {key(500), key(999), std::string("z")}) expect_damaged(db().get(hidden), newest);
+      Iterator it = db().iterate();
+      for (it.seek(key(500)); it.valid(); it.next()) ADD_FAILURE() << it.key();
+      expect_damaged(it.status(), newest);
+      expect_damaged(db().compact_range(), newest);
+      ok(db().close());
+    });
+    ASSERT_TRUE(world_.files.flip_bit(newest, at));
+  }
+  life([&] {
+    EXPECT_TRUE(db().stats().damaged_tables.empty());
+    for (int i = 0; i < kKeys; ++i) {
+      EXPECT_EQ(db().get(key(i))->has_value(), i < 500);
+    }
+  });
 }
 
 TEST_F(Damage, AMissingTableHaltsItsRangeAlone) {

@@ -55,6 +55,9 @@ TEST(TheSimulationFindsBugsOfTheEngine, FoldingOperandsThatASnapshotDividesInTwo
 TEST(TheSimulationFindsBugsOfTheEngine, RevealingWhatAnExpiredRecordReplaced) {
   EXPECT_TRUE(finds({}, base::PlantedBug::kRevealBelowExpired));
 }
+TEST(TheSimulationFindsBugsOfTheEngine, DroppingErasedRangesThatHideSomething) {
+  EXPECT_TRUE(finds({}, base::PlantedBug::kDropRangeTombstones));
+}
 TEST(TheSimulationFindsBugsOfTheEngine, ReplayingRecordsUnchecked) {
   EXPECT_TRUE(finds({}, base::PlantedBug::kIgnoreLogChecksums));
 }

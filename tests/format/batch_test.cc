@@ -102,7 +102,36 @@ TEST(Batch, NamesTheOperationThatIsMalformed) {
   EXPECT_THAT(refuse("\x01\x00\x01k\xff\xff\xff\xff\x7f"sv), testing::HasSubstr("512 MiB"));
   EXPECT_THAT(refuse("\x01\x00\x01k\x05v"sv), testing::HasSubstr("beyond its end"));
   EXPECT_THAT(refuse("\x99"sv), testing::HasSubstr("unknown type"));
-  EXPECT_THAT(refuse("\x03\x00\x01k\x00"sv), testing::HasSubstr("LDB-3006"));  // of a later version
+  EXPECT_THAT(refuse("\x05\x00\x01k\x00"sv), testing::HasSubstr("LDB-3006"));  // of a later version
+  EXPECT_THAT(refuse("\x03\x00\x01k\x01j"sv), testing::HasSubstr("ends before it begins"));
+  EXPECT_THAT(refuse("\x03\x00\x00\x81\x80\x04"sv), testing::HasSubstr("65536"));  // so is an end
+}
+
+TEST(Batch, ErasesRangesWithAndWithoutBounds) {
+  const auto range = [](std::optional<std::string> start, std::optional<std::string> end) {
+    std::string encoded;
+    append_operation(encoded, erase_range(7, start, end));
+    BatchReader reader(encoded);
+    EXPECT_TRUE(reader.next());
+    const Operation& operation = reader.operation();
+    EXPECT_EQ(operation.type, EntryType::kEraseRange);
+    EXPECT_EQ(operation.keyspace, 7u);
+    return std::string(operation.key) + ".." + std::string(operation.value);
+  };
+  EXPECT_EQ(range("a", "c"), "a..c");
+  EXPECT_EQ(range("a", std::nullopt), "a..");
+  EXPECT_EQ(range(std::nullopt, "c"), "..c");
+  EXPECT_EQ(range(std::nullopt, std::nullopt), "..");
+  EXPECT_EQ(range("a", "a"), "a..a");
+  std::string encoded;
+  append_operation(encoded, erase_range(0, std::nullopt, ""));  // empty, not the whole keyspace
+  BatchReader reader(encoded);
+  EXPECT_FALSE(reader.next() && reader.operation().value.empty());
+  encoded.clear();
+  append_operation(encoded, erase_range(0, "b", ""));
+  BatchReader inverted(encoded, BatchReader::Source::kCaller);
+  EXPECT_FALSE(inverted.next());
+  EXPECT_EQ(inverted.status().error().code(), ErrorCode::kInvertedRange);
 }
 
 TEST(Batch, StaysMalformedOnceItWas) {
@@ -125,7 +154,8 @@ TEST(Batch, SurvivesHostileBytes) {
       ASSERT_GT(reader.offset(), before);
       ASSERT_LE(reader.offset(), bytes.size());
       before = reader.offset();
-      ASSERT_FALSE(reader.operation().key.empty());
+      const bool range = reader.operation().type == EntryType::kEraseRange;
+      ASSERT_TRUE(range || !reader.operation().key.empty());
     }
     // What was read is what would have been written, wherever lengths were encoded in the shortest way.
     const auto decoded = decode(bytes);

@@ -51,6 +51,80 @@ TEST(Index, FollowsEveryKindOfWrite) {
   });
 }
 
+TEST(Index, LosesTheEntriesOfWhatIsErasedInARange) {
+  World().run([](Database& db) {
+    for (const bool counted : {false, true}) {
+      SCOPED_TRACE(counted);
+      const Keyspace people = *db.create_keyspace(counted ? "counted" : "plain", {.counted = counted});
+      ASSERT_OK(db.create_index(people, "city", {.extractor = kSecondField}));
+      ASSERT_OK(db.create_index(people, "id", {.extractor = DelimitedField{0, ','}, .unique = true}));
+      const auto refill = [&] {
+        ASSERT_OK(db.erase_range(people, {}));
+        for (const char* name : {"ann", "bob", "cid", "dan", "eva"})
+          ASSERT_OK(db.put(people, name, std::string("id-") + name + ",Oslo"));
+      };
+      const auto expect_records = [&](std::uint64_t records) {
+        EXPECT_EQ(all_of(db, people, "city"), expected(db, people));
+        EXPECT_EQ(all_of(db, people, "city").size(), records);
+        EXPECT_EQ(all_of(db, people, "id").size(), records);
+        EXPECT_TRUE(!counted || db.count(people)->records == records);
+        const auto report = db.check();
+        ASSERT_OK(report);
+        EXPECT_TRUE(report->findings.empty());
+      };
+      refill();
+      ASSERT_OK(db.erase_range(people, {.start = "b", .end = "d"}));
+      expect_records(3);
+      ASSERT_OK(db.put(people, "zoe", "id-bob,Oslo"));  // what was unique is free again
+      ASSERT_OK(db.erase(people, "zoe"));
+      for (const Isolation isolation : {Isolation::kReadCommitted, Isolation::kSnapshot, Isolation::kSerializable})
+        for (const Concurrency concurrency : {Concurrency::kOptimistic, Concurrency::kPessimistic}) {
+          refill();
+          auto txn = db.begin({.isolation = isolation, .concurrency = concurrency});
+          ASSERT_OK(txn->put(people, "bea", "id-bea,Moss"));
+          const auto savepoint = txn->set_savepoint();
+          ASSERT_OK(txn->erase_range(people, {}));
+          EXPECT_THAT(all_of(*txn, people, "city"), IsEmpty());
+          ASSERT_OK(txn->rollback_to(*savepoint));
+          EXPECT_EQ(all_of(*txn, people, "city").size(), 6u);
+          ASSERT_OK(txn->erase_range(people, {.start = "b", .end = "e"}));
+          ASSERT_OK(txn->put(people, "cid", "id-bob,Voss"));
+          EXPECT_EQ(all_of(*txn, people, "city").size(), 3u);
+          ASSERT_OK(txn->commit());
+          expect_records(3);
+        }
+      refill();
+      EXPECT_CODE(kNotSupported, db.write(WriteBatch().put(people, "fay", "id-fay,Oslo").erase_range(people, {})));
+      expect_records(5);
+      ASSERT_OK(db.flush());
+      ASSERT_OK(db.erase_range(people, {}));
+      expect_records(0);
+    }
+  });
+}
+
+TEST(Index, MadeAfterATransactionErasedARangeIsAConflict) {
+  World().run([](Database& db) {
+    const Keyspace people = *db.create_keyspace("people");
+    for (const char* name : {"ann", "bob", "cid"}) ASSERT_OK(db.put(people, name, "x,Oslo"));
+    auto txn = db.begin();
+    ASSERT_OK(txn->erase_range(people, {.start = "b", .end = std::nullopt}));
+    ASSERT_OK(db.create_index(people, "city", {.extractor = kSecondField}));
+    EXPECT_CODE(kConflict, txn->commit());
+    EXPECT_EQ(all_of(db, people, "city").size(), 3u);
+    int tries = 0;
+    ASSERT_OK(db.run_transaction([&](Transaction& again) -> Status {
+      if (tries++ == 0) LIGHTNING_TRY(db.drop_index(people, "city"));
+      LIGHTNING_TRY(again.erase_range(people, {.start = "b", .end = std::nullopt}));
+      if (tries == 1) LIGHTNING_TRY(db.create_index(people, "city", {.extractor = kSecondField}));
+      return {};
+    }));
+    EXPECT_EQ(tries, 2);
+    EXPECT_THAT(all_of(db, people, "city"), ElementsAre(Pair("Oslo", "ann")));
+    EXPECT_TRUE(db.check()->findings.empty());
+  });
+}
+
 TEST(Index, IsThereAfterReopening) {
   World world;
   world.run([](Database& db) {

@@ -91,17 +91,22 @@ class Lives {
     if (!mortal_ || dice.one_in(2)) return {};
     return {.ttl = std::chrono::milliseconds(1 + dice.below(20))};
   }
+  static KeyRange range(env::Dice& dice) {
+    const std::string start = "k" + std::to_string(dice.below(25));
+    return {.start = start, .end = start + (dice.one_in(2) ? "5" : "\x7f")};
+  }
   void write(Database& db, const Keyspace& people, env::Dice& dice) {
     const auto key = [&] { return "k" + std::to_string(dice.below(25)); };
     if (mortal_ && dice.one_in(10)) world_.clock.advance(std::chrono::milliseconds(dice.below(10)));
     Status status;
     switch (dice.below(options_.merge_operator.empty() ? 8 : 10)) {
       case 0:
-        status = db.erase(people, key());
+        status = dice.one_in(3) ? db.erase_range(people, range(dice)) : db.erase(people, key());
         break;
       case 1: {
-        const auto written = db.write(WriteBatch()
-                                          .put(people, key(), person(dice), lifetime(dice))
+        WriteBatch batch;
+        if (dice.one_in(6)) batch.erase_range(people, range(dice));  // refused, where the keyspace is kept
+        const auto written = db.write(batch.put(people, key(), person(dice), lifetime(dice))
                                           .erase(people, key())
                                           .put(people, key(), person(dice)));
         if (!written) status = written.error();
@@ -119,7 +124,8 @@ class Lives {
         if (!txn) return;
         if (dice.one_in(2)) read(*txn, people);
         for (int i = 0; i < 3; ++i)
-          if (!(dice.one_in(3) ? txn->erase(people, key())
+          if (!(dice.one_in(8)   ? txn->erase_range(people, range(dice))
+                : dice.one_in(3) ? txn->erase(people, key())
                 : options_.merge_operator.empty() || dice.one_in(2)
                     ? txn->put(people, key(), person(dice), lifetime(dice))
                     : txn->merge(people, key(), "+")))
@@ -151,8 +157,10 @@ class Lives {
     }
     if (!status) {
       static const std::set<ErrorCode> kExpected = {
-          ErrorCode::kNotUnique,        ErrorCode::kConflict,    ErrorCode::kDeadlock, ErrorCode::kLockTimeout,
-          ErrorCode::kTransactionEnded, ErrorCode::kNotSupported};  // a merge into what expires
+          ErrorCode::kNotUnique,    ErrorCode::kConflict,         ErrorCode::kDeadlock,
+          ErrorCode::kLockTimeout,  ErrorCode::kTransactionEnded,
+          ErrorCode::kNotSupported,  // a merge into what expires; a range in a batch
+          ErrorCode::kBusy};         // the clock jumped over the time that a conditional write waits
       EXPECT_TRUE(kExpected.contains(status.error().code())) << status.error().to_string();
     }
   }

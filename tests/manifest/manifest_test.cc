@@ -71,6 +71,10 @@ VersionEdit full_edit() {
                          {.merge_operator = "add", .default_ttl = std::chrono::hours(3), .counted = true}}};
   edit.drop_keyspaces = {4};
   edit.add_tables = {{0, 0, table(1, "a", "m")}, {0, 6, table(2, std::string(1, '\0'), std::string(1, '\xff'))}};
+  edit.add_tables.push_back({0, 1, table(3, "", "")});  // an erased range over everything
+  edit.add_tables.back().meta.largest_open = true;
+  edit.add_tables.back().meta.range_tombstones = 3;
+  edit.add_tables.back().meta.tombstone_run = 5;
   edit.drop_tables = {{0, 0, 1}};
   edit.add_blobs = {{0, blob_file(7)}, {0, blob_file(9, {3, 5})}};
   edit.drop_blobs = {{0, 3}};
@@ -107,6 +111,11 @@ TEST(VersionEdit, ComesBackAsItWasWritten) {
   EXPECT_EQ(back.add_blobs.at(1).meta, edit.add_blobs[1].meta);
   EXPECT_EQ(back.drop_blobs.at(0).number, 3u);
   EXPECT_EQ(back.blob_garbage.at(0).bytes, 1000u);
+  EXPECT_FALSE(b.largest_open);
+  const sstable::TableMeta& ranges = back.add_tables.at(2).meta;
+  EXPECT_TRUE(ranges.largest().unbounded());
+  EXPECT_EQ(ranges.range_tombstones, 3u);
+  EXPECT_EQ(ranges.tombstone_run, 5u);
   EXPECT_EQ(back.flushed.at(0).sequence, 12345u);
   EXPECT_EQ(back.counts.at(0).records, 1ull << 33);
 }

@@ -39,6 +39,7 @@ TEST_F(Concurrency, AnIteratorShowsOneMomentWhateverIsWrittenFlushedAndCompacted
   const auto key = [](int i) { return "key" + std::to_string(100 + i); };
   const auto write_round = [&](int round) {
     WriteBatch batch;
+    if (round % 5 == 2) batch.erase_range({});
     for (int i = 0; i < kKeys; ++i) {
       if (round % 7 == 3) batch.erase(key(i));
       batch.put(key(i), std::to_string(round) + ":" + std::string(static_cast<std::size_t>(round % 50) * 10, 'x'));

@@ -70,8 +70,9 @@ class Bank {
   void live() {
     auto db = DatabaseAccess::open_as_given(world_.env, "/store", config_);
     if (!db) return fail(db.error().to_string());
-    if (!db->get(account(0))->has_value()) {
+    if (!db->get("founded")->has_value()) {
       WriteBatch batch;
+      batch.put("founded", "1");
       for (std::uint64_t i = 0; i < kAccounts; ++i) batch.put(account(i), std::to_string(kStart));
       if (!db->write(batch, {.durability = Durability::kSync})) return;
     }
@@ -101,9 +102,9 @@ class Bank {
       } else if (what < 8) {
         shift(db, dice, options);
       } else if (what == 8) {
-        audit(db, options);
+        dice.one_in(2) ? audit(db, options) : sweep(db, dice, options);
       } else if (dice.one_in(2)) {
-        reset(db);
+        reset(db, dice);
       } else {
         draw(db, dice);
       }
@@ -183,9 +184,47 @@ class Bank {
       fail("audit: " + audited.error().to_string());
   }
 
+  // What a range of accounts holds goes to one account, and they are closed, whether or not anybody opened or filled
+  // one of them meanwhile: then it must be tried again.
+  void sweep(Database& db, env::Dice& dice, const TransactionOptions& options) {
+    KeyRange range{.start = account(dice.below(kAccounts)), .end = account(dice.below(kAccounts))};
+    if (*range.end < *range.start) std::swap(range.start, range.end);
+    const std::string to = account(dice.below(kAccounts));
+    const bool undone = dice.one_in(4), erases_first = dice.one_in(2);
+    const Status swept = db.run_transaction(
+        [&](Transaction& txn) -> Status {
+          int sum = 0;
+          const auto add_up = [&]() -> Status {
+            auto it = txn.iterate({.lower_bound = range.start, .upper_bound = range.end});
+            for (it.seek_to_first(); it.valid(); it.next()) sum += std::stoi(std::string(it.value()));
+            return it.status();
+          };
+          if (undone) {
+            LIGHTNING_ASSIGN(const Savepoint savepoint, txn.set_savepoint());
+            LIGHTNING_TRY(txn.erase_range(range));
+            LIGHTNING_TRY(add_up());  // nothing is left
+            LIGHTNING_TRY(txn.rollback_to(savepoint));
+          }
+          LIGHTNING_TRY(add_up());
+          const auto open = [&](int before) { return txn.put(to, std::to_string(before + sum)); };
+          if (erases_first) {
+            LIGHTNING_TRY(txn.erase_range(range));
+            LIGHTNING_ASSIGN(const auto before, txn.get(to));  // of an account that was closed: nothing
+            return open(number(before));
+          }
+          if (to >= *range.start && to < *range.end) return {};
+          LIGHTNING_ASSIGN(const auto before, txn.get(to));
+          LIGHTNING_TRY(open(number(before)));
+          return txn.erase_range(range);
+        },
+        options, {.retries = 50});
+    if (!swept && swept.error().category() != ErrorCategory::kRetryable) fail("sweep: " + swept.error().to_string());
+  }
+
   // A writer that is no transaction: a transaction that read before and writes after it must notice.
-  void reset(Database& db) {
+  void reset(Database& db, env::Dice& dice) {
     WriteBatch batch;
+    if (dice.one_in(2)) batch.erase_range(KeyRange::of_prefix("account:"));
     for (std::uint64_t i = 0; i < kAccounts; ++i) batch.put(account(i), std::to_string(kStart));
     const auto written = db.write(batch);
     if (!written && written.error().category() != ErrorCategory::kRetryable) fail(written.error().to_string());

@@ -324,7 +324,15 @@ TEST(TransactionIterator, MovesLikeACursorOverAMap) {
       bool stands = false;
       for (int step = 0; step < 120; ++step) {
         const std::string key = random_key();
-        switch (dice.below(7)) {
+        switch (dice.below(8)) {
+          case 7: {
+            KeyRange range{.start = key, .end = random_key()};
+            if (*range.end < *range.start) std::swap(range.start, range.end);
+            if (stands && at->first >= *range.start && at->first < *range.end) break;
+            ASSERT_OK(txn->erase_range(range));
+            model.erase(model.lower_bound(*range.start), model.lower_bound(*range.end));
+            break;
+          }
           case 0:
             ASSERT_OK(txn->put(key, std::to_string(step)));
             if (stands && at->first == key) stands = false;  // its value may be that of before
