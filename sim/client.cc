@@ -241,9 +241,21 @@ bool Client::put(const Keyspace& keyspace, const std::string& key, const std::st
   const std::vector<Change> changes{{keyspace.id(), key, value, lives}};
   const Truth::Write write = scene_.truth.begin(id_, changes, visible(), asks_sync(durability));
   const Lifetime lifetime = lifetime_of(lives);
+  const WriteOptions options{.durability = durability, .ttl = lifetime.ttl, .expires_at = lifetime.expires_at};
+  const bool in_pieces = value.size() > 200 && value.size() % 3 == 0;
   const Status status =
-      db_.put(keyspace, key, value, {.durability = durability, .ttl = lifetime.ttl, .expires_at = lifetime.expires_at});
+      in_pieces ? put_in_pieces(keyspace, key, value, options) : db_.put(keyspace, key, value, options);
   return answered(write, status ? nullptr : &status.error(), {}, durability, changes);
+}
+
+Status Client::put_in_pieces(const Keyspace& keyspace, const std::string& key, const std::string& value,
+                             const WriteOptions& options) {
+  const auto unwritten = [](const Error& error) { return Error(error).with_outcome(WriteOutcome::kNotApplied); };
+  auto writer = db_.put_stream(keyspace, key);
+  if (!writer) return unwritten(writer.error());
+  for (std::string_view left = value; !left.empty(); left.remove_prefix(std::min<std::size_t>(left.size(), 700)))
+    if (const Status taken = writer->append(left.substr(0, 700)); !taken) return unwritten(taken.error());
+  return writer->commit(options);
 }
 
 bool Client::merge(const Keyspace& keyspace, const std::string& key, const std::string& operand,

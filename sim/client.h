@@ -72,6 +72,8 @@ class Client {
   // Single calls, noted and compared.
   bool put(const Keyspace& keyspace, const std::string& key, const std::string& value, Durability durability,
            Lives lives = Lives::kForEver);
+  Status put_in_pieces(const Keyspace& keyspace, const std::string& key, const std::string& value,
+                       const WriteOptions& options);
   // Of a keyspace that make_keyspace() made.
   bool merge(const Keyspace& keyspace, const std::string& key, const std::string& operand, Durability durability);
   bool erase(const Keyspace& keyspace, const std::string& key, Durability durability);

@@ -51,15 +51,17 @@ void run_clients(Run& run, Database& db, std::uint64_t count, std::uint64_t step
   for (base::Thread& thread : threads) thread.join();
 }
 
-// For the rest of this life a table counts as damaged: a check meets a flipped bit, which is then flipped back. So all
-// can still be read and compared, while flushes and compactions must find their way around the table.
+// For the rest of this life a table or a blob file counts as damaged: a check meets a flipped bit, which is then
+// flipped back. So all can still be read and compared, while flushes and compactions must find their way around the
+// file.
 void pretend_damage(Run& run, Database& db) {
   env::SimulatedFileSystem& files = run.world().files;
   // What a job has not finished is not a table yet.
   if (const Status idle = db.wait_for_background_work(); !idle) return run.fail(idle.error().to_string());
-  const auto names = files.list(db.path() + "/tables");
+  const std::string folder = db.path() + (run.dice().one_in(3) ? "/blobs" : "/tables");
+  const auto names = files.list(folder);
   if (!names || names->empty()) return;
-  const std::string path = db.path() + "/tables/" + (*names)[run.dice().below(names->size())];
+  const std::string path = folder + "/" + (*names)[run.dice().below(names->size())];
   const auto info = files.info(path);
   if (!info) return;
   const std::uint64_t offset = run.dice().below(info->bytes / 2 + 1);
@@ -96,6 +98,7 @@ LightningDbConfig small_config() {
   config.level_size_multiplier = 2;
   config.compaction_threads = 2;
   config.open_files_max = 8;
+  config.blob_threshold = 1024;
   return config;
 }
 
@@ -111,6 +114,9 @@ RunResult run_seed(std::uint64_t seed, const Planted& planted, const std::functi
   config.memtable_bytes = pick(dice, {16u << 10, 48u << 10, 200u << 10});
   config.compaction_threads = pick(dice, {1u, 2u});
   config.open_files_max = pick(dice, {1u, 4u, 1000u});
+  env::Dice large_dice(seed * 0x9e3779b97f4a7c15u + 2);
+  config.blob_threshold = pick<std::uint64_t>(large_dice, {0, 256, 256, 1024, 4096});
+  config.max_space_amplification = pick(large_dice, {105u, 150u, 1000u});
 
   env::SimulatedDiskOptions disk;
   disk.write_back = dice.one_in(2);
@@ -125,7 +131,8 @@ RunResult run_seed(std::uint64_t seed, const Planted& planted, const std::functi
   program.only_sync = config.wal_sync_mode == WalSyncMode::kSync && dice.one_in(2);
   Run run(dice.next(), disk, config, program);
   run.tune({.manifest_roll = {.bytes_min = pick<std::uint64_t>(dice, {0, 1 << 10, 4 << 10, 1 << 20}),
-                              .growth = 1 + dice.below(4)}});
+                              .growth = 1 + dice.below(4)},
+            .stream_buffer_bytes = pick<std::uint64_t>(large_dice, {0, 1000, 1 << 20})});
   run.scene().tell = tell;
   const bool nested = dice.one_in(5);
   const std::uint64_t clients = dice.one_in(2) ? 0 : 1 + dice.below(4);

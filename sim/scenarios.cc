@@ -111,6 +111,34 @@ const std::vector<Scenario>& scenarios() {
          (void)db.compact_range();
          put_some(db, client, "b", 1);
        }},
+      {"large values: overwritten, merged, their garbage collected",
+       [](Database& db, Client& client) {
+         put_some(db, client, "a", 6, 3000);
+         client.flush();
+         put_some(db, client, "a", 4, 3000);
+       },
+       [](Database& db, Client& client) {
+         client.erase(db.default_keyspace(), "a5", kAsk);
+         (void)db.compact_range();
+         (void)db.wait_for_background_work();
+         put_some(db, client, "a", 1, 3000);
+       },
+       [](LightningDbConfig& config) {
+         config.memtable_bytes = 4 << 10;
+         config.max_space_amplification = 105;
+       }},
+      {"a large value in pieces: put, overwritten, flushed",
+       [](Database& db, Client& client) { put_some(db, client, "a", 2); },
+       [](Database& db, Client& client) {
+         client.put(db.default_keyspace(), "a0", client.value(3000), kAsk);
+         client.put(db.default_keyspace(), "a1", client.value(1500), kAsk);
+         client.put(db.default_keyspace(), "a1", client.value(1500), kAsk);
+         client.sync();
+         client.flush();
+         client.put(db.default_keyspace(), "a0", client.value(900), kAsk);
+       },
+       {},
+       {.stream_buffer_bytes = 300}},
       {"create and drop a keyspace", [](Database& db, Client& client) { put_some(db, client, "a", 3); },
        [](Database& db, Client& client) {
          client.make_keyspace("new");

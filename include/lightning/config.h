@@ -72,6 +72,15 @@ struct LightningDbConfig {
   // Filter bits per key; 0 = no filter. Range 0 .. 32. 10 gives about 1 % false positives.
   std::uint32_t filter_bits_per_key = 10;
 
+  // --- large values -------------------------------------------------------------------------------
+  // Values from this size on lie in blob files, and tables hold references to them. Bytes; 0 = never. Range 256 B ..
+  // 512 MiB. A keyspace may have its own.
+  std::uint64_t blob_threshold = 4096;
+  // How much blob files may take, in percent of the values in them that are live; beyond, garbage is collected. One
+  // memtable_bytes more is always allowed, and what is being moved at the moment. Range 105 .. 1000. Less means more
+  // background writing.
+  std::uint32_t max_space_amplification = 150;
+
   // --- compaction ---------------------------------------------------------------------------------
   // Threads for flushes and for compactions (separate lanes). 0 = by the number of cores. Range 0 .. 64.
   std::uint32_t flush_threads = 1;

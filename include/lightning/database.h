@@ -25,6 +25,7 @@
 #include "lightning/statistics.h"
 #include "lightning/transaction.h"
 #include "lightning/types.h"
+#include "lightning/value_stream.h"
 #include "lightning/write_batch.h"
 #include "lightning/write_options.h"
 
@@ -138,7 +139,8 @@ struct CheckFinding {
 };
 
 struct CheckOptions {
-  bool full = true;  // false: manifest, file sizes and table roots only; true: every block and every key
+  bool full =
+      true;  // false: manifest, file sizes and table roots only; true: every block, every key, every large value
   // Called now and then with bytes checked and bytes in all; return false to stop with kCancelled.
   std::function<bool(std::uint64_t done_bytes, std::uint64_t total_bytes)> progress = {};
 };
@@ -147,27 +149,29 @@ struct CheckReport {
   std::vector<CheckFinding> findings;  // empty: nothing wrong
   // Indexes that could not be compared with their records, and why: their extractor is not registered here.
   std::vector<std::string> not_compared;
-  std::uint64_t tables = 0, blocks = 0, entries = 0, bytes = 0;
+  std::uint64_t tables = 0, blocks = 0, entries = 0, blob_files = 0, blob_records = 0, bytes = 0;
 };
 
 // Threads:  any method from any thread, until the destructor or close() begins.
 // Lifetime: destroy iterators, snapshots and pinned values before their database closes.
 // Errors:   every write may fail with kReadOnlyDatabase, kReadOnlyMode, kNoSpace, kIo, kSyncFailed, kStalled, kClosed
 // and says
-//           its outcome (error.h); every read with kIo, kCorruption, kTableCorrupt, kClosed.
+//           its outcome (error.h); every read with kIo, kCorruption, kTableCorrupt, kBlobCorrupt, kClosed.
 class Database {
  public:
   // Opens the database in directory `path`, creating it (config.create_if_missing) and its parents.
   // Recovers what a crash left: after an error nothing of the old state was changed.
   // Errors: kConfigInvalid, kLockHeld (names the process), kDatabaseNotFound, kDatabaseExists, kNotADatabase,
-  //         kFormatUnsupported, kManifestCorrupt, kTableMissing, kWalMissing, kWalCorrupt, kIo, kPermissionDenied.
-  // A damaged table is none of them: reads of its key range answer kTableCorrupt, the rest goes on
-  // (Statistics::damaged_tables).
+  //         kFormatUnsupported, kManifestCorrupt, kTableMissing, kBlobMissing, kWalMissing, kWalCorrupt, kIo,
+  //         kPermissionDenied.
+  // A damaged table or blob file is none of them: reads of its keys answer kTableCorrupt or kBlobCorrupt, the rest goes
+  // on (Statistics::damaged_tables, damaged_blob_files).
   static Result<Database> open(const std::string& path, const LightningDbConfig& config = {},
                                const OpenOptions& options = {});
   // Opens a consistent view beside a possible writer in another process: takes no lock, writes nothing, sees what
-  // was acknowledged when it was opened. Writes answer kReadOnlyDatabase. With more tables than open_files_max, a read
-  // answers kTableMissing if the writer has removed a table meanwhile that is not open: then open anew.
+  // was acknowledged when it was opened. Writes answer kReadOnlyDatabase. With more tables and blob files than
+  // open_files_max, a read answers kTableMissing or kBlobMissing if the writer has removed a file meanwhile that is not
+  // open: then open anew.
   // What was in the log and not yet in tables stays in memory, within config.cache_size: kInsufficientResources says
   // how much it would take. A cache_size as the writer's is always enough for what the writer leaves by itself.
   static Result<Database> open_read_only(const std::string& path, const LightningDbConfig& config = {},
@@ -216,6 +220,9 @@ class Database {
   Result<Sequence> write(const WriteBatch& batch, const WriteOptions& options = {});
   // Everything acknowledged before this call is on disk when it returns.
   Status sync();
+  // A value that is given piece by piece (value_stream.h), up to 512 MiB in bounded memory.
+  Result<ValueWriter> put_stream(std::string_view key);
+  Result<ValueWriter> put_stream(const Keyspace& keyspace, std::string_view key);
 
   // --- conditional writes: read, compare and write as one step -------------------------------------------------
   // Beside any other writer, and cheaper than a transaction. A key that a pessimistic transaction has locked is waited
@@ -281,6 +288,10 @@ class Database {
   // When a record expires, without reading its value into anything.
   Result<TimeToLive> ttl(std::string_view key, const ReadOptions& options = {}) const;
   Result<TimeToLive> ttl(const Keyspace& keyspace, std::string_view key, const ReadOptions& options = {}) const;
+  // To read a value piece by piece (value_stream.h). None: there is no such key.
+  Result<std::optional<ValueReader>> get_stream(std::string_view key, const ReadOptions& options = {}) const;
+  Result<std::optional<ValueReader>> get_stream(const Keyspace& keyspace, std::string_view key,
+                                                const ReadOptions& options = {}) const;
 
   Iterator iterate(const IterateOptions& options = {}) const;
   Iterator iterate(const Keyspace& keyspace, const IterateOptions& options = {}) const;

@@ -14,7 +14,7 @@
 
 namespace lightning {
 
-enum class FileKind : std::uint8_t { kTable, kLogSegment, kManifest };
+enum class FileKind : std::uint8_t { kTable, kLogSegment, kManifest, kBlob };
 
 // One fact about the file: its kind ("table", "record", "add_table") and named values. Strings may hold any bytes.
 struct InspectedFact {
@@ -23,13 +23,13 @@ struct InspectedFact {
 };
 
 struct InspectOptions {
-  bool entries = false;  // tables: every entry, too
+  bool entries = false;  // tables: every entry, blob files: every record, too
 };
 
 // Gives the facts of `path`, records and entries in file order, those of a whole log segment at the end; `visit`
-// returns false to stop. A table is found and verified through the manifest of the database directory that it lies in.
-// Errors: kInvalidArgument (no file of that kind by its name), kIo, kPermissionDenied, and what its reader says about
-// damage.
+// returns false to stop. A table or blob file is found and verified through the manifest of the database directory that
+// it lies in. Errors: kInvalidArgument (no file of that kind by its name), kIo, kPermissionDenied, and what its reader
+// says about damage.
 Status inspect_file(FileKind kind, const std::string& path, const InspectOptions& options,
                     const std::function<bool(const InspectedFact&)>& visit);
 

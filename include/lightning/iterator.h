@@ -51,7 +51,9 @@ class Iterator {
   void next();                                  // requires valid()
   void prev();                                  // requires valid()
   std::string_view key() const;                 // requires valid(); good until the next move
-  std::string_view value() const;               // requires valid(); good until the next move
+  // Requires valid(); good until the next move. A large value is read when it is asked for: if that fails, the value is
+  // empty, valid() false and status() an error.
+  std::string_view value() const;
   // When the record expires, since 1970-01-01 00:00 UTC; none: never. Requires valid().
   std::optional<std::chrono::milliseconds> expires_at() const;
   Status status() const;

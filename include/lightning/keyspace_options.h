@@ -4,6 +4,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace lightning {
@@ -18,6 +20,9 @@ struct KeyspaceOptions {
   // Whether Database::count() is exact without a scan. Each write then looks whether its key is there already
   // (docs/decisions/0008-counts-and-indexes.md says what that costs).
   bool counted = false;
+
+  // Size from which on values lie in blob files; none: config.blob_threshold, 0: never. Else 256 B .. 512 MiB.
+  std::optional<std::uint64_t> blob_threshold = {};
 
   bool operator==(const KeyspaceOptions&) const = default;
 };

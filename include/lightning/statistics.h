@@ -22,9 +22,16 @@ struct LevelStatistics {
   std::uint64_t tombstone_run = 0;                     // the most tombstones that lie side by side in one table
 };
 
+// Files of large values. Garbage: what no table refers to any more; what is overwritten and not yet merged counts as
+// live.
+struct BlobStatistics {
+  std::uint64_t files = 0, bytes = 0, records = 0, live_bytes = 0, garbage_bytes = 0;
+};
+
 struct KeyspaceStatistics {
   std::string name;
   std::vector<LevelStatistics> levels;
+  BlobStatistics blobs;
   std::uint64_t memtables = 0, memtable_bytes = 0, memtable_entries = 0;
   // Of keys and values in tables: that expire some day, and that have expired (at least; reclaimed by compaction).
   std::uint64_t expiring_bytes = 0, expired_bytes = 0;
@@ -39,6 +46,11 @@ struct DamagedTable {
   std::string file;
   std::string smallest_key, largest_key;  // all keys of the table; the damage may be smaller: `error` tells
   std::string error;                      // the first finding: file, offset, keys, what to do
+};
+
+// The same for a file of large values: it stays as it is, and its garbage with it.
+struct DamagedBlobFile {
+  std::string keyspace, file, error;
 };
 
 // What a power cut at this moment could take.
@@ -81,12 +93,13 @@ struct Statistics {
   std::uint64_t wal_bytes = 0, wal_syncs = 0, wal_records = 0;
   std::uint64_t flushes = 0, flush_bytes = 0;
   std::uint64_t compactions = 0, compaction_bytes_read = 0, compaction_bytes_written = 0, tables_moved = 0;
-  std::uint64_t tables_erased = 0;       // that went without being read, since they lay wholly under erased ranges
+  std::uint64_t tables_erased = 0;  // that went without being read, since they lay wholly under erased ranges
+  std::uint64_t blob_collections = 0, blob_bytes_moved = 0, blob_bytes_reclaimed = 0;
   std::uint64_t table_files_opened = 0;  // much more than there are tables: open_files_max is small
   std::uint64_t cache_hits = 0, cache_misses = 0, cache_evictions = 0;
   std::uint64_t filter_checks = 0, filter_negatives = 0;
   double cache_hit_rate = 0;       // 0..1, 0 if nothing was looked up
-  double write_amplification = 0;  // bytes flushed, compacted and logged per byte written by the user
+  double write_amplification = 0;  // bytes flushed, compacted, moved and logged per byte written by the user
 
   LatencySummary get_latency, put_latency, write_latency, seek_latency, sync_latency;
   StallStatistics stalls;
@@ -97,9 +110,12 @@ struct Statistics {
   Sequence last_sequence = 0;
   std::uint64_t live_snapshots = 0;
   std::uint64_t bytes_on_disk = 0;
+  BlobStatistics blobs;                      // of all keyspaces
+  double space_amplification = 0;            // bytes of blob files per live byte in them; 0: there are none
   std::uint64_t table_files_open = 0;        // now, at most open_files_max
   std::vector<DamagedTable> damaged_tables;  // empty, or where compaction has halted
-  std::string background_error;              // empty, or why writes are stopped
+  std::vector<DamagedBlobFile> damaged_blob_files;
+  std::string background_error;  // empty, or why writes are stopped
 };
 
 }  // namespace lightning

@@ -5,6 +5,7 @@
 #include "base/epoch.h"
 #include "base/hash.h"
 #include "base/memory_budget.h"
+#include "blob/blob_file.h"
 #include "cache/block_cache.h"
 #include "env/env.h"
 #include "manifest/manifest.h"
@@ -64,9 +65,19 @@ Fact table_fact(std::string_view kind, const manifest::VersionEdit::AddTable& ad
   return fact.add("root", hex_of(meta.root.bytes)).add("uid", hex_of(meta.uid.bytes)), fact;
 }
 
+Fact blob_fact(std::string_view kind, const manifest::VersionEdit::AddBlobFile& added) {
+  const blob::FileMeta& meta = added.meta;
+  Fact fact(kind);
+  fact.add("keyspace", std::uint64_t{added.keyspace}).add("number", meta.number).add("file_bytes", meta.file_bytes);
+  fact.add("records", meta.records).add("record_bytes", meta.record_bytes);
+  std::string origins;
+  for (const format::FileNumber origin : meta.origins) origins += (origins.empty() ? "" : " ") + std::to_string(origin);
+  if (!origins.empty()) fact.add("moved_from", origins);
+  return fact.add("root", hex_of(meta.root.bytes)).add("uid", hex_of(meta.uid.bytes)), fact;
+}
+
 std::vector<Fact> facts_of(const manifest::VersionEdit& edit) {
   std::vector<Fact> facts;
-  facts.reserve(edit.add_keyspaces.size() + edit.add_tables.size() + edit.drop_tables.size() + 1);
   for (const auto& keyspace : edit.add_keyspaces) {
     Fact fact("add_keyspace");
     fact.add("id", std::uint64_t{keyspace.id}).add("name", keyspace.name);
@@ -74,6 +85,7 @@ std::vector<Fact> facts_of(const manifest::VersionEdit& edit) {
     if (keyspace.options.default_ttl.count() > 0)
       fact.add("default_ttl_ms", static_cast<std::uint64_t>(keyspace.options.default_ttl.count()));
     if (keyspace.options.counted) fact.add("counted", std::uint64_t{1});
+    if (keyspace.options.blob_threshold) fact.add("blob_threshold", *keyspace.options.blob_threshold);
     facts.push_back(std::move(fact));
   }
   for (const auto id : edit.drop_keyspaces) facts.push_back(Fact("drop_keyspace").add("id", std::uint64_t{id}));
@@ -92,6 +104,15 @@ std::vector<Fact> facts_of(const manifest::VersionEdit& edit) {
                         .add("definition", base::to_hex(attached.definition)));
   for (const auto& count : edit.counts)
     facts.push_back(Fact("count").add("keyspace", std::uint64_t{count.keyspace}).add("records", count.records));
+  for (const auto& blob : edit.add_blobs) facts.push_back(blob_fact("add_blob", blob));
+  for (const auto& blob : edit.drop_blobs)
+    facts.push_back(Fact("drop_blob").add("keyspace", std::uint64_t{blob.keyspace}).add("number", blob.number));
+  for (const auto& garbage : edit.blob_garbage)
+    facts.push_back(Fact("blob_garbage")
+                        .add("keyspace", std::uint64_t{garbage.keyspace})
+                        .add("number", garbage.number)
+                        .add("records", garbage.records)
+                        .add("bytes", garbage.bytes));
   Fact counters("counters");
   if (edit.next_file) counters.add("next_file", *edit.next_file);
   if (edit.next_keyspace) counters.add("next_keyspace", std::uint64_t{*edit.next_keyspace});
@@ -133,19 +154,24 @@ Status inspect_segment(const std::string& path, const Visit& visit) {
 
 // --- table ----------------------------------------------------------------------------------------------------
 
-// What the manifest of the directory around the table's folder says about it.
-Result<std::pair<manifest::Superblock, manifest::VersionEdit::AddTable>> find_table(const std::string& path) {
-  LIGHTNING_ASSIGN(const format::FileNumber number, number_of(path));
+// What the manifest of the directory around the file's folder says.
+Result<std::pair<manifest::Superblock, manifest::State>> state_around(const std::string& path) {
   const std::string directory = directory_of(path) == "." ? ".." : directory_of(directory_of(path));
   auto superblock = manifest::read_superblock(env::Env::real(), directory);
   if (!superblock)
-    return std::move(superblock).error().while_doing("looking for the database that the table belongs to");
+    return std::move(superblock).error().while_doing("looking for the database that the file belongs to");
   manifest::LoadReport report;
-  LIGHTNING_ASSIGN(const manifest::State state, manifest::load(env::Env::real(), directory, *superblock, report));
-  for (const auto& [id, keyspace] : state.keyspaces)
+  LIGHTNING_ASSIGN(manifest::State state, manifest::load(env::Env::real(), directory, *superblock, report));
+  return std::pair{*superblock, std::move(state)};
+}
+
+Result<std::pair<manifest::Superblock, manifest::VersionEdit::AddTable>> find_table(const std::string& path) {
+  LIGHTNING_ASSIGN(const format::FileNumber number, number_of(path));
+  LIGHTNING_ASSIGN(const auto around, state_around(path));
+  for (const auto& [id, keyspace] : around.second.keyspaces)
     for (std::uint32_t level = 0; level < keyspace.levels.size(); ++level)
       for (const sstable::TableMeta& meta : keyspace.levels[level])
-        if (meta.number == number) return std::pair{*superblock, manifest::VersionEdit::AddTable{id, level, meta}};
+        if (meta.number == number) return std::pair{around.first, manifest::VersionEdit::AddTable{id, level, meta}};
   return Error(ErrorCode::kInvalidArgument, "the manifest does not name table " + std::to_string(number))
       .at_file(path)
       .with_advice("the table is no longer, or not yet, part of the database");
@@ -160,6 +186,24 @@ Fact properties_fact(const sstable::Table::Properties& properties) {
   fact.add("compression", static_cast<std::uint64_t>(properties.compression)).add("created_ns", properties.created_ns);
   fact.add("format_version", std::uint64_t{properties.format_version});
   return fact;
+}
+
+std::string name_of(format::EntryType type) {
+  switch (type) {
+    case format::EntryType::kErase:
+      return "erase";
+    case format::EntryType::kMerge:
+      return "merge";
+    case format::EntryType::kEraseRange:
+      return "erase_range";
+    case format::EntryType::kPutExpiring:
+      return "put_expiring";
+    case format::EntryType::kBlobReference:
+      return "large";
+    case format::EntryType::kPut:
+      break;
+  }
+  return "put";
 }
 
 Status inspect_table(const std::string& path, const InspectOptions& options, const Visit& visit) {
@@ -183,10 +227,56 @@ Status inspect_table(const std::string& path, const InspectOptions& options, con
     const format::Entry& entry = it->entry();
     Fact fact("entry");
     fact.add("key", std::string(entry.key)).add("sequence", entry.sequence);
-    fact.add("type", std::string(entry.type == format::EntryType::kErase ? "erase" : "put"));
-    if (!visit(fact.add("value_bytes", entry.value.size()))) return {};
+    fact.add("type", name_of(entry.type));
+    if (entry.type != format::EntryType::kBlobReference) {
+      if (!visit(fact.add("value_bytes", entry.value.size()))) return {};
+      continue;
+    }
+    LIGHTNING_ASSIGN(const blob::Reference reference, blob::decode_reference(entry.value));
+    fact.add("value_bytes", reference.value_bytes).add("origin", reference.id.origin);
+    if (!visit(fact.add("ordinal", reference.id.ordinal))) return {};
   }
   return it->status();
+}
+
+// --- blob files -----------------------------------------------------------------------------------------------
+
+Status inspect_blob(const std::string& path, const InspectOptions& options, const Visit& visit) {
+  LIGHTNING_ASSIGN(const format::FileNumber number, number_of(path));
+  LIGHTNING_ASSIGN(const auto around, state_around(path));
+  const auto& [superblock, state] = around;
+  manifest::VersionEdit::AddBlobFile added;
+  std::uint64_t garbage_records = 0, garbage_bytes = 0;
+  bool named = false;
+  for (const auto& [id, keyspace] : state.keyspaces) {
+    const auto found = keyspace.blobs.find(number);
+    if (found == keyspace.blobs.end()) continue;
+    added = {id, found->second.meta};
+    garbage_records = found->second.garbage_records;
+    garbage_bytes = found->second.garbage_bytes;
+    named = true;
+  }
+  if (!named)
+    return Error(ErrorCode::kInvalidArgument, "the manifest does not name blob file " + std::to_string(number))
+        .at_file(path)
+        .with_advice("the file is no longer, or not yet, part of the database");
+  base::MemoryBudget budget(64ull << 20);
+  base::EpochDomain epochs;
+  cache::BlockCache cache(budget, epochs);
+  LIGHTNING_ASSIGN(const auto file,
+                   blob::BlobFile::open(env::Env::real(), path, superblock.store_id, added.meta, cache, budget));
+  Fact fact = blob_fact("blob", added);
+  fact.add("garbage_records", garbage_records).add("garbage_bytes", garbage_bytes);
+  if (!visit(fact.add("created_ns", file->created_ns())) || !options.entries) return {};
+  bool going = true;
+  return file->for_each([&](const blob::IndexEntry& entry) -> Status {
+    if (!going) return {};
+    LIGHTNING_ASSIGN(std::string key, file->key_of(entry));
+    Fact record("record");
+    record.add("key", std::move(key)).add("origin", entry.id.origin).add("ordinal", entry.id.ordinal);
+    going = visit(record.add("offset", entry.offset).add("stored_bytes", entry.stored_bytes));
+    return {};
+  });
 }
 
 }  // namespace
@@ -199,6 +289,8 @@ Status inspect_file(FileKind kind, const std::string& path, const InspectOptions
       return api::inspect_table(path, options, visit);
     case FileKind::kLogSegment:
       return api::inspect_segment(path, visit);
+    case FileKind::kBlob:
+      return api::inspect_blob(path, options, visit);
     case FileKind::kManifest:
       return api::inspect_manifest(path, visit);
   }

@@ -118,6 +118,10 @@ constexpr Setting kSettings[] = {
     count<&C::filter_bits_per_key>("filter_bits_per_key", 0, 32, kNeverZero,
                                    "size of the filter that spares reads of absent keys; 0: no filter; 10: about 1 % "
                                    "false positives"),
+    size<&C::blob_threshold>("blob_threshold", 256, 512 * kMiB, "never",
+                             "size from which on a value lies in a blob file, so that compactions do not move it"),
+    count<&C::max_space_amplification>("max_space_amplification", 105, 1000, kNeverZero,
+                                       "bound of the space of blob files, in percent of the live values in them"),
     count<&C::flush_threads>("flush_threads", 1, 64, "auto", "threads that write memtables to tables"),
     count<&C::compaction_threads>("compaction_threads", 1, 64, "auto",
                                   "threads that merge tables; auto: by the number of cores"),

@@ -22,6 +22,8 @@ enum class PlantedBug : std::uint8_t {
   kSkipValidation,          // commits of transactions do not look for conflicts
   kReleaseLocksEarly,       // a pessimistic transaction lets go of its locks before its commit
   kIgnoreOwnWrites,         // a transaction's point reads see its snapshot where they should see its own write
+  kRemoveBlobTooEarly,      // a blob file goes before the manifest knows that nothing in it lives any more
+  kForgetReferences,        // a reference that a merge keeps counts as garbage
   kLosePhantoms,            // serializable commits do not look at the ranges that were read
   kIgnoreIntents,           // commits write into ranges that others, which are committing, have read
   kMoveOnAfterReads,        // a pessimistic transaction moves its snapshot on though it has read from it

@@ -81,8 +81,7 @@ Result<Ends> read_ends(const env::RandomAccessFile& file, const std::string& pat
 
 }  // namespace
 
-// --- opening
-// ----------------------------------------------------------------------------------------------------------
+// --- opening -------------------------------------------------------------------------------------------------------
 
 BlobFile::BlobFile(std::string path, std::unique_ptr<env::RandomAccessFile> file, const FileMeta& meta,
                    cache::BlockCache& cache, base::MemoryBudget& budget)
@@ -111,6 +110,13 @@ Result<std::shared_ptr<BlobFile>> BlobFile::open(env::Env& env, const std::strin
   std::shared_ptr<BlobFile> file(new BlobFile(path, std::move(*opened), meta, cache, budget));
   LIGHTNING_TRY(file->load());
   if (file->footer_.store_id != store_id) return corrupt("the blob file belongs to another store").at_file(path, 0);
+  return file;
+}
+
+std::shared_ptr<BlobFile> BlobFile::unreadable(const std::string& path, const FileMeta& meta, const Error& damage,
+                                               cache::BlockCache& cache, base::MemoryBudget& budget) {
+  std::shared_ptr<BlobFile> file(new BlobFile(path, nullptr, meta, cache, budget));
+  file->damage_ = damage;
   return file;
 }
 
@@ -151,6 +157,7 @@ Status BlobFile::read_bytes(std::uint64_t offset, std::span<char> into) const {
 }
 
 Result<std::string> BlobFile::read_index() const {
+  if (damage_) return Error(*damage_);
   std::string index(footer_.index_bytes(), '\0');  // within the file: decode_footer() checked
   for (int attempt = 0; attempt < 2; ++attempt) {  // the second, because the transfer may have been at fault
     LIGHTNING_TRY(read_bytes(footer_.index_offset, index));
@@ -188,10 +195,11 @@ Status BlobFile::for_each(const std::function<Status(const IndexEntry&)>& visit)
   return {};
 }
 
-// --- reading by reference
-// ---------------------------------------------------------------------------------------------
+// --- reading by reference ------------------------------------------------------------------------------------------
 
 Result<BlobFile::Place> BlobFile::locate(const Reference& reference) const {
+  if (damage_) [[unlikely]]
+    return Error(*damage_);
   if (meta_.origins.empty()) {
     if (reference.id.origin == meta_.number && reference.id.ordinal < meta_.records)
       return Place{reference.id.ordinal, reference.offset};
@@ -429,8 +437,7 @@ Status ValueCursor::read(std::uint64_t offset, std::span<char> into) {
   return {};
 }
 
-// --- reading by index
-// -------------------------------------------------------------------------------------------------
+// --- reading by index ----------------------------------------------------------------------------------------------
 
 Result<std::string> BlobFile::key_of(const IndexEntry& entry) const {
   std::array<char, 256> first{};  // most keys fit
@@ -510,6 +517,13 @@ bool BlobFile::check(const std::function<bool(const Error&)>& report,
   if (records != meta_.records || record_bytes != meta_.record_bytes)
     return report(placed(corrupt("footer and index disagree about the records"), footer_.index_offset));
   return true;
+}
+
+Result<bool> is_complete(env::Env& env, const std::string& path) {
+  LIGHTNING_ASSIGN(const auto file, env.files.open_random_access(path, env::FileClass::kBlob));
+  const auto ends = read_ends(*file, path);
+  if (!ends && ends.error().code() != ErrorCode::kBlobCorrupt) return Error(ends.error());
+  return ends.has_value();
 }
 
 Result<Description> describe(env::Env& env, const std::string& path) {

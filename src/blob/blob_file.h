@@ -8,6 +8,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,8 +23,9 @@
 
 namespace lightning::blob {
 
-// Records up to this size are read at once and kept in the cache; larger ones are read chunk by chunk and are not.
-inline constexpr std::uint64_t kCachedRecordBytesMax = 1 << 20;
+// Records up to this size, a value of 1 MiB and what frames it among them, are read at once and kept in the cache;
+// larger ones are read chunk by chunk and are not.
+inline constexpr std::uint64_t kCachedRecordBytesMax = (1 << 20) + (64 << 10);
 
 class BlobFile {
  public:
@@ -32,6 +34,9 @@ class BlobFile {
   static Result<std::shared_ptr<BlobFile>> open(env::Env& env, const std::string& path, const format::Uid& store_id,
                                                 const FileMeta& meta, cache::BlockCache& cache,
                                                 base::MemoryBudget& budget, env::OpenFiles* pool = nullptr);
+  // In place of one whose header, footer or index is damaged: whatever would read it answers with the damage.
+  static std::shared_ptr<BlobFile> unreadable(const std::string& path, const FileMeta& meta, const Error& damage,
+                                              cache::BlockCache& cache, base::MemoryBudget& budget);
   ~BlobFile();
 
   // The value's block if it is in the cache. The caller is inside a guard of the cache's epoch domain, and uses it only
@@ -68,6 +73,7 @@ class BlobFile {
 
   const FileMeta& meta() const { return meta_; }
   const std::string& path() const { return path_; }
+  const std::optional<Error>& damage() const { return damage_; }  // of an unreadable() one
   std::uint64_t created_ns() const { return footer_.created_ns; }
 
  private:
@@ -101,6 +107,7 @@ class BlobFile {
   cache::BlockCache& cache_;
   base::MemoryBudget& budget_;
   Footer footer_;
+  std::optional<Error> damage_;
 
   // Of moved records: for each origin, from which place on, and of all records, number there and offset here.
   struct Group {
@@ -137,5 +144,7 @@ struct Description {
   format::Uid store_id;
 };
 Result<Description> describe(env::Env& env, const std::string& path);
+// Whether the file was ever completed: whether it has a header and a footer that belong together.
+Result<bool> is_complete(env::Env& env, const std::string& path);
 
 }  // namespace lightning::blob

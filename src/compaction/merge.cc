@@ -13,7 +13,7 @@ namespace {
 class Outputs final : public EntrySink {
  public:
   Outputs(const OutputOptions& options, std::optional<std::string_view> start, const format::RangeTombstones* ranges)
-      : options_(options), ranges_(ranges), start_(start.value_or("")) {}
+      : options_(options), large_(options.blobs, options.store_id), ranges_(ranges), start_(start.value_or("")) {}
   // What was not taken is of no use: on a full disk, the next attempt needs its space.
   ~Outputs() override {
     writer_.reset();
@@ -22,24 +22,35 @@ class Outputs final : public EntrySink {
   Outputs(const Outputs&) = delete;
   Outputs& operator=(const Outputs&) = delete;
 
-  Status add(const format::Entry& entry) override {
+  Status add(const format::Entry& given) override {
     ++entries_;
+    LargeValues::Record record;
+    LIGHTNING_ASSIGN(const format::Entry entry, large_.stored(given, record));
     if (writer_ && writer_->data_bytes() >= options_.table_bytes && entry.key != last_key_)
       LIGHTNING_TRY(close(entry.key));
     if (!writer_) LIGHTNING_TRY(open());
     // Only near the cut does the last key matter.
     if (writer_->data_bytes() + entry.key.size() + entry.value.size() >= options_.table_bytes)
       last_key_.assign(entry.key);
-    return writer_->add(entry);
+    blob_bytes_ += record.bytes;
+    LIGHTNING_TRY(writer_->add(entry));
+    if (record.expires_ms != 0)
+      writer_->count_expiring(record.expires_ms, entry.key.size() + entry.value.size() + record.bytes);
+    return {};
   }
 
-  // After the last entry: the last table ends before `end`; none: nothing comes behind it.
+  // After the last entry. Once.
   Status finish(std::optional<std::string_view> end) { return close(end.value_or("")); }
-
-  std::uint64_t entries() const { return entries_; }
-  std::vector<sstable::TableMeta> take() {
+  // After that.
+  Result<MergeResult> take() {
+    LIGHTNING_TRY(large_.finish());
     created_.clear();
-    return std::move(tables_);
+    MergeResult result;
+    result.tables = std::move(tables_);
+    result.blobs = large_.take_files();
+    result.kept = large_.kept();
+    result.entries_out = entries_;
+    return result;
   }
 
  private:
@@ -58,6 +69,7 @@ class Outputs final : public EntrySink {
     if (!writer_) LIGHTNING_TRY(open());
     writer_->set_ranges(format::RangeTombstones(std::move(cut)));
     LIGHTNING_ASSIGN(auto meta, writer_->finish());
+    meta.blob_bytes = std::exchange(blob_bytes_, 0);
     tables_.push_back(std::move(meta));
     writer_.reset();
     start_.assign(border);
@@ -65,10 +77,12 @@ class Outputs final : public EntrySink {
   }
 
   const OutputOptions& options_;
+  LargeValues large_;
   const format::RangeTombstones* const ranges_;
   std::string start_;  // of the table that is open, or comes next
   std::unique_ptr<sstable::TableWriter> writer_;
   std::string last_key_;
+  std::uint64_t blob_bytes_ = 0;
   std::vector<sstable::TableMeta> tables_;
   std::vector<format::FileNumber> created_;
   std::uint64_t entries_ = 0;
@@ -140,9 +154,8 @@ Result<MergeResult> write_tables(format::EntryIterator& input, std::optional<std
                                  std::optional<std::string_view> end, Retention retention, const OutputOptions& output,
                                  const format::RangeTombstones* ranges) {
   constexpr std::uint64_t kProgressBytes = 1 << 20;
-  MergeResult result;
   Outputs outputs(output, start, ranges);
-  std::uint64_t unreported = 0;
+  std::uint64_t unreported = 0, entries_in = 0;
   if (start) {
     input.seek(*start, format::kSequenceMax);
   } else {
@@ -151,7 +164,7 @@ Result<MergeResult> write_tables(format::EntryIterator& input, std::optional<std
   for (; input.valid(); input.next()) {
     const format::Entry& entry = input.entry();
     if (end && entry.key >= *end) break;
-    ++result.entries_in;
+    ++entries_in;
     unreported += entry.key.size() + entry.value.size();
     if (unreported >= kProgressBytes) {
       LIGHTNING_TRY(output.progress(unreported));
@@ -163,8 +176,8 @@ Result<MergeResult> write_tables(format::EntryIterator& input, std::optional<std
   LIGHTNING_TRY(retention.finish(outputs));
   LIGHTNING_TRY(outputs.finish(end));
   LIGHTNING_TRY(output.progress(unreported));
-  result.entries_out = outputs.entries();
-  result.tables = outputs.take();
+  LIGHTNING_ASSIGN(MergeResult result, outputs.take());
+  result.entries_in = entries_in;
   return result;
 }
 

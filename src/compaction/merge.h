@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "compaction/large_values.h"
 #include "compaction/pick.h"
 #include "compaction/retention.h"
 #include "env/env.h"
@@ -28,6 +29,7 @@ struct OutputOptions {
   std::function<Result<Target>()> create;
   // Hears of each created table that will not be used, because the merge failed.
   std::function<void(format::FileNumber)> discard;
+  BlobOutput blobs = {};
   format::Uid store_id;
   // Called about every MiB of input; an error (cancelled, closing) ends the merge.
   std::function<Status(std::uint64_t bytes)> progress;
@@ -35,12 +37,14 @@ struct OutputOptions {
 
 struct MergeResult {
   std::vector<sstable::TableMeta> tables;  // sorted by key, disjoint
+  std::vector<blob::FileMeta> blobs;       // of the values that were separated
+  BlobTally kept;                          // references that were written as they were read
   std::uint64_t entries_in = 0, entries_out = 0;
 };
 
 // Writes the entries of `input` in [start, end) that `retention` keeps into tables. Tables are cut only between keys,
-// so that all versions of a key lie in one. Each finished table is synced; the directory is not. After an error no file
-// is left of those that output.discard() removes.
+// so that all versions of a key lie in one. Large values go to blob files on the way. Each finished file is synced;
+// directories are not. After an error no file is left of those that discard() removes.
 // What lies in [start, end) of `ranges` goes into them, too, cut where one table ends and the next begins; null: none.
 Result<MergeResult> write_tables(format::EntryIterator& input, std::optional<std::string_view> start,
                                  std::optional<std::string_view> end, Retention retention, const OutputOptions& output,

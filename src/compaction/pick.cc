@@ -248,11 +248,82 @@ std::optional<Plan> pick(const Version& version, const PickOptions& options) {
   }
   if (options.now_ms != 0)
     if (auto plan = pick_expired(version, target.base_level, options)) return plan;
-  return pick_tombstones(version, target.base_level, options);
+  if (auto plan = pick_tombstones(version, target.base_level, options)) return plan;
+  // Tables that hold little but references are too small to be merged for their own sake.
+  if (hidden_garbage(version, options) >= 1) return pick_range(version, options, {.bottom = BottomLevel::kLeave});
+  return std::nullopt;
 }
 
 std::uint64_t expired_bytes(const manifest::TableHandle& table, std::uint64_t now_ms) {
   return table.table->properties().expiring.expired_bytes(now_ms);
+}
+
+namespace {
+
+// Of what `tables` refer to, what lies under ranges of `above` that every reader sees.
+double erased_bytes(const std::vector<TablePtr>& tables, const std::vector<TablePtr>& above, Sequence oldest_reader) {
+  double bytes = 0;
+  for (const TablePtr& over : above) {
+    const format::RangeTombstones* ranges = over->table->ranges();
+    if (ranges == nullptr) continue;
+    for (const TablePtr& table : tables) {
+      const sstable::TableMeta& meta = table->meta();
+      if (meta.blob_bytes == 0 || table == over) continue;
+      for (std::size_t i = ranges->find(meta.smallest_key); i < ranges->size(); ++i) {
+        const format::RangeTombstones::Fragment fragment = (*ranges)[i];
+        if (meta.largest().before(fragment.start)) break;
+        if (fragment.newest(oldest_reader) <= meta.smallest_sequence) continue;
+        const std::uint64_t from = table->table->approximate_offset(fragment.start);
+        const std::uint64_t to =
+            fragment.end.empty() ? meta.file_bytes : table->table->approximate_offset(fragment.end);
+        if (to <= from) continue;
+        const double share = static_cast<double>(to - from) / static_cast<double>(meta.file_bytes);
+        bytes += share * static_cast<double>(meta.blob_bytes);
+      }
+    }
+  }
+  return bytes;
+}
+
+}  // namespace
+
+double hidden_garbage(const Version& version, const PickOptions& options) {
+  const auto blob_bytes = [](const std::vector<TablePtr>& tables) {
+    std::uint64_t bytes = 0;
+    for (const TablePtr& table : tables) bytes += table->meta().blob_bytes;
+    return bytes;
+  };
+  if (version.blobs.empty()) return 0;
+  std::uint32_t lowest = 0;
+  std::uint64_t total = 0, tombstones = 0, entries = 0;
+  for (std::uint32_t level = 0; level < kLevels; ++level) {
+    if (!version.levels[level].empty()) lowest = level;
+    total += blob_bytes(version.levels[level]);
+  }
+  // What lies lowest is hidden by nothing. Each entry above may hide one there.
+  std::uint64_t bottom = 0;
+  std::vector<TablePtr> at_bottom, above;
+  if (lowest > 0) {
+    at_bottom = version.levels[lowest];
+    bottom = blob_bytes(at_bottom);
+    for (const TablePtr& table : at_bottom) entries += table->meta().entries;
+  } else {
+    for (const TablePtr& table : version.levels[0]) {
+      if (table->meta().blob_bytes < bottom) continue;
+      at_bottom = {table};
+      bottom = table->meta().blob_bytes;
+      entries = table->meta().entries;
+    }
+  }
+  for (std::uint32_t level = 0; level < std::max(lowest, 1u); ++level)
+    above.insert(above.end(), version.levels[level].begin(), version.levels[level].end());
+  for (const TablePtr& table : above) tombstones += table->meta().tombstones;
+  std::uint64_t erased = entries == 0 ? 0 : bottom / entries * tombstones;
+  if (version.ranges) erased += static_cast<std::uint64_t>(erased_bytes(at_bottom, above, options.oldest_reader));
+  const std::uint64_t hidden = std::min(total, total - bottom + std::min(bottom, erased));
+  const double allowed = (static_cast<double>(total) * (1 - 100.0 / options.max_space_amplification) * kHiddenShare) +
+                         static_cast<double>(options.blob_slack_bytes);
+  return static_cast<double>(hidden) / std::max(allowed, 1.0);
 }
 
 namespace {

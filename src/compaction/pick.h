@@ -26,6 +26,9 @@ struct PickOptions {
   std::uint64_t tombstone_run_max = 0;
   // The oldest sequence at which somebody may still read: newer tombstones cannot be got rid of yet.
   Sequence oldest_reader = 0;
+  // What blob files may take: so many percent of the live values in them, and so many bytes more.
+  std::uint32_t max_space_amplification = 150;
+  std::uint64_t blob_slack_bytes = 64ull << 20;
 };
 
 // Keys from `smallest` to `largest`, both included; or, where it is open, up to `largest`, as an UpperBound says.
@@ -43,7 +46,8 @@ struct Plan {
   std::vector<manifest::TablePtr> overlapped;  // of output_level
   bool bottommost = false;                     // nothing older lies below: tombstones that no snapshot needs may go
   double score = 0;
-  // The inputs lie wholly under range tombstones that every reader sees: they go, and nothing is read or written.
+  // The inputs lie wholly under range tombstones that every reader sees: they go, and nothing is written. Nothing is
+  // read, either, but for references to blob files.
   bool erased = false;
   // Around damage (around_damage.h). Entries of the inputs in these spans stay in level 0; sorted, disjoint.
   std::vector<KeySpan> held_back = {};
@@ -95,6 +99,12 @@ std::optional<Plan> pick_range(const manifest::Version& version, const PickOptio
 // Runs of level 0 that count towards its triggers: all of them, but for those that damage keeps apart
 // (around_damage.h).
 std::size_t level0_runs(const manifest::Version& version, const PickOptions& options);
+
+// Of the garbage that blob files may hold, this share may be unknown; the rest is for what is known.
+inline constexpr double kHiddenShare = 1.0 / 3;
+// How much of what blob files hold may be garbage that nobody knows of, because a reference that was overwritten or
+// erased is only found when tables meet: as a share of what is allowed. From 1 on, tables are to be brought together.
+double hidden_garbage(const manifest::Version& version, const PickOptions& options);
 
 // Bytes that wait to be compacted: what level 0 and overfull levels hold beyond their targets.
 std::uint64_t debt_bytes(const manifest::Version& version, const PickOptions& options);

@@ -3,6 +3,7 @@
 #include <iterator>
 #include <optional>
 
+#include "blob/layout.h"
 #include "format/expiry.h"
 #include "format/merge_operators.h"
 
@@ -23,13 +24,19 @@ Status Retention::take_other(const format::Entry& entry, EntrySink& sink) {
 Status Retention::take_base(const format::Entry& entry, EntrySink& sink) {
   hidden_ = true;
   format::Expiring expiring;
-  const bool expired = entry.type == EntryType::kPutExpiring && format::split_expiring(entry.value, expiring) &&
-                       expiring.expires_ms <= rules_.now_ms;
+  bool expired = entry.type == EntryType::kPutExpiring && format::split_expiring(entry.value, expiring) &&
+                 expiring.expires_ms <= rules_.now_ms;
+  if (entry.type == EntryType::kBlobReference) {
+    LIGHTNING_ASSIGN(const blob::Reference reference, blob::decode_reference(entry.value));
+    expired = reference.expiry_ms && *reference.expiry_ms <= rules_.now_ms;
+  }
   const bool erased = entry.type == EntryType::kErase || expired;
   if (!operands_.empty()) {
-    const bool foldable = erased || entry.type == EntryType::kPut;
-    if (foldable) {
-      const auto base = erased ? std::nullopt : std::optional(entry.value);
+    std::string loaded;
+    const bool large = entry.type == EntryType::kBlobReference && !erased && rules_.load &&
+                       rules_.load(entry.key, entry.value, loaded);  // damage: reads will say so
+    if (erased || large || entry.type == EntryType::kPut) {
+      const auto base = erased ? std::nullopt : std::optional(large ? std::string_view(loaded) : entry.value);
       LIGHTNING_ASSIGN(const bool folded, fold(base, sink));
       if (folded) return {};
     }

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,8 @@ class Retention {
   struct Rules {
     const MergeOperator* merge_operator = nullptr;  // null: operands are kept as they are
     std::uint64_t now_ms = 0;                       // of the engine's clock; 0: nothing has expired
+    // The value that a reference stands for, to merge operands into it. None: they stay operands.
+    std::function<Status(std::string_view key, std::string_view reference, std::string& value)> load = {};
   };
   // `snapshots`: live ones, ascending, ending with the newest visible sequence when the job began.
   Retention(std::vector<Sequence> snapshots, bool bottommost) : Retention(std::move(snapshots), bottommost, Rules()) {}

@@ -72,15 +72,18 @@ Status Engine::flush_sealed(Tree& tree) {
   std::vector<std::unique_ptr<format::EntryIterator>> sources;
   for (const MemTableSpan& span : view->sealed) sources.push_back(span.table->iterator());
 
-  compaction::OutputOptions output = output_options(0, false);
+  compaction::OutputOptions output = output_options(tree, 0, false);
   const std::vector<Sequence> snapshots = snapshots_.list([this] { return visible(); });
   const format::RangeTombstones erased = view->sealed_ranges();
   const format::RangeTombstones ranges = compaction::needed_ranges(erased, snapshots, false);
-  const auto input = compaction::without_erased(format::merge(std::move(sources)), erased, snapshots);
-  LIGHTNING_ASSIGN(
-      const auto result,
-      compaction::write_tables(*input, std::nullopt, std::nullopt,
-                               compaction::Retention(snapshots, false, retention_rules(tree)), output, &ranges));
+  Outputs outputs;
+  const auto input = compaction::without_erased(
+      compaction::counting_references(format::merge(std::move(sources)), std::nullopt, outputs.garbage), erased,
+      snapshots);
+  LIGHTNING_ASSIGN(auto result, compaction::write_tables(*input, std::nullopt, std::nullopt,
+                                                         compaction::Retention(snapshots, false, retention_rules(tree)),
+                                                         output, &ranges));
+  outputs.take(std::move(result), 0);
   const auto finish = [&]() -> Status {
     LIGHTNING_TRY(env_.files.sync_directory(paths_.tables()));
     // The tables may hold writes that the log has not made durable yet. They must not outlive a power cut that the
@@ -92,23 +95,24 @@ Status Engine::flush_sealed(Tree& tree) {
     manifest::VersionEdit edit;
     manifest::Version::Change change;
     std::uint64_t bytes = 0;
-    for (const sstable::TableMeta& meta : result.tables) {
+    for (const auto& [level, meta] : outputs.tables) {
       LIGHTNING_ASSIGN(auto table, open_table(meta, true));
       change.add.emplace_back(0, std::move(table));
       edit.add_tables.push_back({tree.id, 0, meta});
       bytes += meta.file_bytes;
     }
+    for (const blob::FileMeta& meta : outputs.blobs) bytes += meta.file_bytes;
+    LIGHTNING_TRY(add_blobs(tree, outputs.blobs, edit, change));
     edit.flushed.push_back({tree.id, through.last_sequence});
     if (tree.counted()) edit.counts.push_back({tree.id, view->sealed.front().records});
     edit.log_anchor = through;  // durable, and behind every floor before
-    LIGHTNING_TRY(install(tree, std::move(edit), change, through.last_sequence));
+    LIGHTNING_TRY(install(tree, std::move(edit), std::move(change), through.last_sequence, outputs.garbage));
     background_.flushes.fetch_add(1, std::memory_order_relaxed);
     background_.flush_bytes.fetch_add(bytes, std::memory_order_relaxed);
     return {};
   };
   Status status = finish();
-  if (!status)
-    for (const sstable::TableMeta& meta : result.tables) remove_unused_outputs({{0, meta}});
+  if (!status) remove_unused_outputs(outputs);
   return status;
 }
 
@@ -122,6 +126,8 @@ compaction::PickOptions Engine::pick_options() const {
   options.size_multiplier = config_.level_size_multiplier;
   options.base_bytes = config_.memtable_bytes * config_.level0_compaction_trigger / 2;
   if (has_expiring_tables_.load(std::memory_order_relaxed)) options.now_ms = time_.now_ms();
+  options.max_space_amplification = config_.max_space_amplification;
+  options.blob_slack_bytes = config_.memtable_bytes / 2;
   return options;
 }
 
@@ -156,6 +162,7 @@ void Engine::schedule_compactions() {
   if (closing() || writes_stopped_.load() || !compaction_lane_) return;
   if (has_expiring_tables_.load(std::memory_order_relaxed) && !expiry_watched_.exchange(true))
     expiry_watch_ = base::Thread::spawn("ldb-expiry", [this] { watch_expiry(); });
+  schedule_collections();
   const std::size_t running_max = std::max(compaction_lane_->threads(), 1u);  // without threads the job runs here
   const std::vector<TreePtr> trees = all_trees();
   for (;;) {
@@ -214,12 +221,15 @@ Status Engine::compact(Tree& tree, const compaction::Plan& plan) {
   const sstable::TableMeta& first = plan.inputs.front()->meta();
   if (plan.trivial_move() && !(plan.bottommost && (first.tombstones > 0 || first.range_tombstones > 0)))
     return move_table(tree, plan);
-  LIGHTNING_ASSIGN(const std::vector<Output> outputs, merge_tables(tree, plan));
+  LIGHTNING_ASSIGN(const Outputs outputs, merge_tables(tree, plan));
   const auto finish = [&]() -> Status {
     LIGHTNING_TRY(env_.files.sync_directory(paths_.tables()));
     manifest::VersionEdit edit;
     manifest::Version::Change change;
-    for (const auto& [level, meta] : outputs) {
+    LIGHTNING_TRY(add_blobs(tree, outputs.blobs, edit, change));
+    for (const blob::FileMeta& meta : outputs.blobs)
+      background_.compaction_bytes_written.fetch_add(meta.file_bytes, std::memory_order_relaxed);
+    for (const auto& [level, meta] : outputs.tables) {
       LIGHTNING_ASSIGN(auto table, open_table(meta, true));
       change.add.emplace_back(level, std::move(table));
       edit.add_tables.push_back({tree.id, level, meta});
@@ -233,7 +243,7 @@ Status Engine::compact(Tree& tree, const compaction::Plan& plan) {
       change.drop.emplace_back(plan.output_level, table->meta().number);
       edit.drop_tables.push_back({tree.id, plan.output_level, table->meta().number});
     }
-    LIGHTNING_TRY(install(tree, std::move(edit), change, 0));
+    LIGHTNING_TRY(install(tree, std::move(edit), std::move(change), 0, outputs.garbage));
     for (const auto* tables : {&plan.inputs, &plan.overlapped})
       for (const auto& table : *tables) table->mark_obsolete();
     return {};
@@ -253,20 +263,27 @@ Status Engine::move_table(Tree& tree, const compaction::Plan& plan) {
   edit.add_tables.push_back({tree.id, plan.output_level, table->meta()});
   change.drop.emplace_back(plan.input_level, table->meta().number);
   change.add.emplace_back(plan.output_level, table);
-  LIGHTNING_TRY(install(tree, std::move(edit), change, 0));
+  LIGHTNING_TRY(install(tree, std::move(edit), std::move(change), 0, {}));
   background_.tables_moved.fetch_add(1, std::memory_order_relaxed);
   return {};
 }
 
-// Every reader that there is, and that will be, sees the ranges that hide all of them.
+// Every reader that there is, and that will be, sees the ranges that hide all of them. Only what they refer to must be
+// known: tables of references are small.
 Status Engine::drop_tables(Tree& tree, const compaction::Plan& plan) {
   manifest::VersionEdit edit;
   manifest::Version::Change change;
+  compaction::BlobTally garbage;
   for (const auto& table : plan.inputs) {
     edit.drop_tables.push_back({tree.id, plan.input_level, table->meta().number});
     change.drop.emplace_back(plan.input_level, table->meta().number);
+    if (table->meta().blob_bytes == 0) continue;
+    const auto entries =
+        compaction::counting_references(table->table->iterator({.fill_cache = false}), std::nullopt, garbage);
+    for (entries->seek_to_first(); entries->valid();) entries->next();
+    LIGHTNING_TRY(entries->status());
   }
-  LIGHTNING_TRY(install(tree, std::move(edit), change, 0));
+  LIGHTNING_TRY(install(tree, std::move(edit), std::move(change), 0, garbage));
   for (const auto& table : plan.inputs) table->mark_obsolete();
   background_.tables_erased.fetch_add(plan.inputs.size(), std::memory_order_relaxed);
   return {};
@@ -279,6 +296,7 @@ namespace {
 struct SubRanges {
   std::vector<std::optional<std::string>> cuts;  // ranges + 1 bounds; none = open
   std::vector<Result<compaction::MergeResult>> results;
+  std::vector<compaction::BlobTally> read;  // references, by range
   std::atomic<std::size_t> next{0};
   base::Mutex mutex{base::LockRank::kLeaf};
   base::CondVar done;
@@ -287,7 +305,13 @@ struct SubRanges {
 
 }  // namespace
 
-Result<std::vector<Engine::Output>> Engine::merge_tables(const Tree& tree, const compaction::Plan& plan) {
+void Engine::Outputs::take(compaction::MergeResult result, std::uint32_t level) {
+  for (sstable::TableMeta& meta : result.tables) tables.push_back({level, std::move(meta)});
+  std::ranges::move(result.blobs, std::back_inserter(blobs));
+  garbage.add(result.kept, -1);
+}
+
+Result<Engine::Outputs> Engine::merge_tables(const Tree& tree, const compaction::Plan& plan) {
   constexpr std::uint64_t kBytesPerPart = 8 << 20;
   const std::size_t parts_max = compaction_lane_ && plan.output_level > 0 ? compaction_lane_->threads() : 1;
   const std::size_t parts = std::clamp<std::size_t>(plan.input_bytes() / kBytesPerPart, 1, std::max(parts_max, 1ul));
@@ -297,8 +321,9 @@ Result<std::vector<Engine::Output>> Engine::merge_tables(const Tree& tree, const
   ranges->cuts.emplace_back();
   const std::size_t count = ranges->cuts.size() - 1;
   ranges->results.resize(count);
+  ranges->read.resize(count);
   const std::vector<Sequence> snapshots = snapshots_.list([this] { return visible(); });
-  const compaction::OutputOptions output = output_options(plan.output_level, plan.bottommost);
+  const compaction::OutputOptions output = output_options(tree, plan.output_level, plan.bottommost);
   const compaction::Retention::Rules rules = retention_rules(tree);
   // What is erased anywhere need not be written again; what erases it is written if it stood in the plan's tables.
   const manifest::VersionPtr version = tree.pin_view()->version;
@@ -312,9 +337,11 @@ Result<std::vector<Engine::Output>> Engine::merge_tables(const Tree& tree, const
       const auto as_view = [](const std::optional<std::string>& key) {
         return key ? std::optional<std::string_view>(*key) : std::nullopt;
       };
-      const auto input = compaction::without_erased(compaction::input_iterator(plan), erased, snapshots);
+      const auto end = as_view(ranges->cuts[i + 1]);
+      const auto input = compaction::without_erased(
+          compaction::counting_references(compaction::input_iterator(plan), end, ranges->read[i]), erased, snapshots);
       ranges->results[i] =
-          compaction::write_tables(*input, as_view(ranges->cuts[i]), as_view(ranges->cuts[i + 1]),
+          compaction::write_tables(*input, as_view(ranges->cuts[i]), end,
                                    compaction::Retention(snapshots, plan.bottommost, rules), output, &kept);
       base::MutexLock lock(ranges->mutex);
       ++ranges->finished;
@@ -328,14 +355,15 @@ Result<std::vector<Engine::Output>> Engine::merge_tables(const Tree& tree, const
     base::MutexLock lock(ranges->mutex);
     while (ranges->finished < count) ranges->done.wait(ranges->mutex);
   }
-  std::vector<Output> outputs;
+  Outputs outputs;
   Status status;
+  for (const compaction::BlobTally& read : ranges->read) outputs.garbage.add(read);
   for (auto& result : ranges->results) {
     if (!result) {
       status = result.error();
       continue;
     }
-    for (sstable::TableMeta& meta : result->tables) outputs.push_back({plan.output_level, std::move(meta)});
+    outputs.take(std::move(*result), plan.output_level);
   }
   if (status) status = keep_back(tree, plan, snapshots, outputs);
   if (!status) {
@@ -346,31 +374,37 @@ Result<std::vector<Engine::Output>> Engine::merge_tables(const Tree& tree, const
 }
 
 compaction::Retention::Rules Engine::retention_rules(const Tree& tree) const {
-  return {.merge_operator = tree.merge_operator, .now_ms = time_.now_ms()};
+  compaction::Retention::Rules rules{.merge_operator = tree.merge_operator, .now_ms = time_.now_ms(), .load = {}};
+  if (tree.merge_operator != nullptr)
+    rules.load = [version = tree.pin_view()->version](std::string_view key, std::string_view encoded,
+                                                      std::string& value) -> Status {
+      return load_large(*version, key, encoded, value);
+    };
+  return rules;
 }
 
 // What damage holds back stays in level 0: one run for each span.
 Status Engine::keep_back(const Tree& tree, const compaction::Plan& plan, const std::vector<Sequence>& snapshots,
-                         std::vector<Output>& outputs) {
-  const compaction::OutputOptions options = output_options(0, false);
+                         Outputs& outputs) {
+  const compaction::OutputOptions options = output_options(tree, 0, false);
   const format::RangeTombstones ranges =
       compaction::needed_ranges(compaction::held_back_ranges(plan), snapshots, false);
   for (const compaction::KeySpan& span : plan.held_back) {
-    const auto input = compaction::held_back_iterator(plan);
     const std::string_view behind = span.behind();
     const auto end = behind.empty() ? std::nullopt : std::optional(behind);
+    const auto input = compaction::counting_references(compaction::held_back_iterator(plan), end, outputs.garbage);
     LIGHTNING_ASSIGN(
         auto result,
         compaction::write_tables(*input, span.smallest, end,
                                  compaction::Retention(snapshots, false, retention_rules(tree)), options, &ranges));
-    for (sstable::TableMeta& meta : result.tables) outputs.push_back({0, std::move(meta)});
+    outputs.take(std::move(result), 0);
   }
   return {};
 }
 
 // --- tables -------------------------------------------------------------------------------------------------------
 
-compaction::OutputOptions Engine::output_options(std::uint32_t level, bool bottommost) {
+compaction::OutputOptions Engine::output_options(const Tree& tree, std::uint32_t level, bool bottommost) {
   compaction::OutputOptions output;
   output.table.block_bytes = config_.block_bytes;
   output.table.filter_bits_per_key = config_.filter_bits_per_key;
@@ -382,6 +416,10 @@ compaction::OutputOptions Engine::output_options(std::uint32_t level, bool botto
   output.table.created_ns = env_.clock.wall_ns();
   output.table_bytes = level == 0 ? ~std::uint64_t{0} : config_.table_bytes;  // a flush is one run, one table
   output.store_id = superblock_.store_id;
+  output.blobs.threshold = blob_threshold(tree);
+  output.blobs.writer = blob_writer_options();
+  output.blobs.create = [this] { return create_blob_file(); };
+  output.blobs.discard = [this](format::FileNumber number) { remove_blob_file(number); };
   output.create = [this] { return create_table_file(); };
   output.discard = [this](format::FileNumber number) { remove_table_file(number); };
   output.progress = [this](std::uint64_t bytes) -> Status {
@@ -424,13 +462,14 @@ Result<manifest::TablePtr> Engine::open_table(const sstable::TableMeta& meta, bo
 }
 
 // Best effort: whatever stays is set aside at the next open.
-void Engine::remove_unused_outputs(const std::vector<Output>& outputs) {
+void Engine::remove_unused_outputs(const Outputs& outputs) {
   {
     base::MutexLock lock(manifest_mutex_);
     if (!manifest_ || manifest_->failed())
       return;  // a failed append may have reached the disk: then they are referred to
   }
-  for (const Output& output : outputs) remove_table_file(output.meta.number);
+  for (const Output& output : outputs.tables) remove_table_file(output.meta.number);
+  for (const blob::FileMeta& meta : outputs.blobs) remove_blob_file(meta.number);
 }
 
 void Engine::remove_table_file(format::FileNumber number) {
@@ -443,18 +482,28 @@ void Engine::note_obsolete(format::FileNumber number) {
 }
 
 void Engine::remove_obsolete_files() {
-  std::vector<format::FileNumber> numbers;
+  std::vector<format::FileNumber> tables, blobs;
   {
     base::MutexLock lock(obsolete_mutex_);
-    numbers.swap(obsolete_);
+    tables.swap(obsolete_);
+    blobs.swap(obsolete_blobs_);
   }
-  for (const format::FileNumber number : numbers) remove_table_file(number);
+  for (const format::FileNumber number : tables) remove_table_file(number);
+  for (const format::FileNumber number : blobs) remove_blob_file(number);
 }
 
 // --- errors and pressure ------------------------------------------------------------------------------------------
 
-// Damage of one table stops what would read it, and nothing else.
+// Damage of one file stops what would read it, and nothing else.
 bool Engine::note_damage(const manifest::Version& version, const Error& error) const {
+  if (error.code() == ErrorCode::kBlobCorrupt || error.code() == ErrorCode::kBlobMissing) {
+    for (const manifest::BlobPtr& blob : version.blobs) {
+      if (blob->file->path() != error.context().file) continue;
+      blob->mark_damaged(error);
+      return true;
+    }
+    return false;
+  }
   if (error.code() != ErrorCode::kTableCorrupt && error.code() != ErrorCode::kTableMissing) return false;
   for (const auto& level : version.levels) {
     for (const manifest::TablePtr& table : level) {

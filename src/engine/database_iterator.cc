@@ -17,6 +17,11 @@ std::optional<std::string> end_of_prefix(std::string prefix) {
   return prefix;
 }
 
+ReadRules with_source(ReadRules rules, const LargeValueSource& source) {
+  rules.large = &source;
+  return rules;
+}
+
 }  // namespace
 
 DatabaseIterator::DatabaseIterator(std::shared_ptr<Engine> engine, PinnedView view, const ReadRules& rules, Sequence at,
@@ -26,8 +31,9 @@ DatabaseIterator::DatabaseIterator(std::shared_ptr<Engine> engine, PinnedView vi
       at_(at),
       lower_(options.lower_bound),
       upper_(options.upper_bound),
-      rules_(rules),
-      resolver_(rules) {
+      rules_(with_source(rules, *this)),
+      resolver_(rules_),
+      fill_cache_(options.fill_cache) {
   if (!options.prefix.empty()) {
     if (!lower_ || *lower_ < options.prefix) lower_ = options.prefix;
     if (auto end = end_of_prefix(options.prefix); end && (!upper_ || *end < *upper_)) upper_ = std::move(end);
@@ -63,6 +69,7 @@ DatabaseIterator::DatabaseIterator(std::shared_ptr<Engine> engine, PinnedView vi
 }
 
 DatabaseIterator::~DatabaseIterator() {
+  leave_large();
   if (!engine_) return;
   engine_->count(Counter::kScannedEntries, scanned_);
   engine_->count(Counter::kPassedTombstones, passed_);
@@ -76,6 +83,31 @@ Status DatabaseIterator::status() const {
   if (!status) [[unlikely]]
     engine_->note_damage(*view_->version, status.error());
   return status;
+}
+
+Status DatabaseIterator::load(std::string_view key, std::string_view reference, std::string& value) const {
+  return engine_->read_large(*view_, key, reference, fill_cache_, value);
+}
+
+std::string_view DatabaseIterator::large_value() const {
+  if (large_block_ != nullptr || !valid_) return large_bytes_;
+  const std::string_view reference = on_entry_ ? entries_->entry().value : value_;
+  auto block = engine_->pin_large(*view_, key(), reference, fill_cache_, large_bytes_);
+  if (block) {
+    large_block_ = *block;
+    return large_bytes_;
+  }
+  status_ = std::move(block).error();
+  valid_ = false;
+  return {};
+}
+
+void DatabaseIterator::leave_large() {
+  large_ = false;
+  large_bytes_ = {};
+  if (large_block_ == nullptr) return;
+  cache::BlockCache::release(large_block_);
+  large_block_ = nullptr;
 }
 
 bool DatabaseIterator::usable() {
@@ -151,6 +183,7 @@ void DatabaseIterator::prev() {
 void DatabaseIterator::find_forward(bool skip_saved_key) {
   forward_ = true;
   valid_ = on_entry_ = false;
+  if (large_) leave_large();
   bool skipping = skip_saved_key;
   while (entries_->valid()) {
     const format::Entry& entry = entries_->entry();
@@ -186,6 +219,7 @@ bool DatabaseIterator::stand_on(const format::Entry& entry) {
     return false;
   }
   skip_ = entry.value.size() - held->value.size();
+  large_ = held->large;
   expires_ms_ = held->expires_ms;
   on_entry_ = true;
   return false;
@@ -205,6 +239,7 @@ bool DatabaseIterator::resolve_forward() {
 
 void DatabaseIterator::stand_on_value(const Held& held) {
   value_ = held.value;
+  large_ = held.large;
   expires_ms_ = held.expires_ms;
   base_expires_ms_ = held.base_expires_ms;
   valid_ = true;
@@ -219,6 +254,7 @@ bool DatabaseIterator::fail(Error error) {
 // From where entries_ stands, going back: a key's versions come oldest first.
 void DatabaseIterator::find_backward() {
   forward_ = valid_ = on_entry_ = false;
+  if (large_) leave_large();
   while (entries_->valid()) {
     if (below_lower(entries_->entry().key)) return;
     saved_key_.assign(entries_->entry().key);

@@ -16,7 +16,7 @@ namespace lightning::engine {
 class Engine;
 
 // Threads: one at a time. Keeps its engine, and the memtables and tables of its view, alive.
-class DatabaseIterator final : public Cursor {
+class DatabaseIterator final : public Cursor, private LargeValueSource {
  public:
   DatabaseIterator(std::shared_ptr<Engine> engine, PinnedView view, const ReadRules& rules, Sequence at,
                    const IterateOptions& options);
@@ -35,6 +35,8 @@ class DatabaseIterator final : public Cursor {
     return on_entry_ ? std::string_view(entries_->entry().key) : std::string_view(saved_key_);
   }
   std::string_view value() const override {
+    if (large_) [[unlikely]]
+      return large_value();
     if (!on_entry_) return value_;
     const std::string_view stored = entries_->entry().value;
     return {stored.data() + skip_, stored.size() - skip_};
@@ -50,6 +52,9 @@ class DatabaseIterator final : public Cursor {
   const std::optional<std::string>& upper_bound() const { return upper_; }
 
  private:
+  Status load(std::string_view key, std::string_view reference, std::string& value) const override;
+  std::string_view large_value() const;
+  void leave_large();
   bool usable();
   void find_forward(bool skip_saved_key);
   bool stand_on(const format::Entry& entry);
@@ -66,18 +71,23 @@ class DatabaseIterator final : public Cursor {
   std::unique_ptr<format::EntryIterator> entries_;
   Sequence at_ = 0;
   std::optional<std::string> lower_, upper_;
-  Status status_;  // of what was met where it stands
+  mutable Status status_;  // of what was met where it stands
 
   // Forward, entries_ stands on the visible entry itself, if that alone says what the key holds; its value begins
   // behind skip_ bytes. If not, and going backward, entries_ stands behind all versions of the key that were looked at,
   // and key and value are kept here.
-  bool valid_ = false, forward_ = true, on_entry_ = false;
+  mutable bool valid_ = false;
+  bool forward_ = true, on_entry_ = false;
   std::size_t skip_ = 0;
   std::uint64_t expires_ms_ = 0, base_expires_ms_ = 0;
   std::string saved_key_, saved_value_;
   std::string_view value_;
   ReadRules rules_;
   Resolver resolver_;
+  // The value is a reference to a blob file, read when it is asked for.
+  bool large_ = false, fill_cache_ = true;
+  mutable cache::Block* large_block_ = nullptr;
+  mutable std::string_view large_bytes_;
   std::uint64_t scanned_ = 0, seeks_ = 0;
   std::uint64_t passed_ = 0;  // tombstones, and entries under ranges, that stood in the way
 };

@@ -5,7 +5,8 @@
 //
 // One file per question: open.cc (recovery and closing), write.cc (commit pipeline and back-pressure), read.cc (point
 // reads), background.cc (flush and compaction), install.cc (what becomes durable of them, and how much log is needed),
-// upkeep.cc (compact_range, check, sizes, statistics), keyspaces.cc.
+// blobs.cc (large values: their files and their garbage), upkeep.cc (compact_range, check, sizes, statistics),
+// keyspaces.cc.
 //
 // Threads: any method from any thread between open() and close().
 #pragma once
@@ -52,6 +53,8 @@ struct CountedMoment {
 };
 
 class DatabaseIterator;
+class ValueSource;
+class ValueStream;
 using TreePtr = std::shared_ptr<Tree>;
 
 // Names inside a store's directory.
@@ -60,8 +63,10 @@ struct Paths {
   std::string lock() const { return root + "/LOCK"; }
   std::string wal() const { return root + "/wal"; }
   std::string tables() const { return root + "/tables"; }
+  std::string blobs() const { return root + "/blobs"; }
   std::string lost_and_found() const { return root + "/lost+found"; }
   std::string table(format::FileNumber number) const;
+  std::string blob(format::FileNumber number) const;
   const std::string root;
 };
 
@@ -170,6 +175,17 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::uint64_t now_ms() const { return time_.now_ms(); }  // what decides whether a record has expired
   ReadRules read_rules(const Tree& tree) const { return {tree.merge_operator, &tree.options, &time_}; }
 
+  // --- values in pieces (value_stream.cc, read.cc)
+  Result<std::unique_ptr<ValueStream>> put_stream(const Keyspace& keyspace, std::string_view key);
+  Result<std::unique_ptr<ValueSource>> get_stream(const Keyspace& keyspace, std::string_view key,
+                                                  const ReadOptions& options);  // null: no such key
+  // For streams.
+  const Tuning& tuning() const { return tuning_; }
+  Result<std::unique_ptr<blob::BlobWriter>> begin_blob();
+  Status attach_streamed(Tree& tree, const blob::FileMeta& meta);
+  void detach_streamed(Tree& tree, format::FileNumber number);
+  void discard_blob(format::FileNumber number) { remove_blob_file(number); }
+
   // --- upkeep (upkeep.cc, background.cc)
   Status flush();
   Status wait_for_flushes(Sequence through);
@@ -191,6 +207,16 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Sequence visible() const { return visible_.load(std::memory_order_acquire); }
 
   // For iterators.
+  // The large value that a reference in `view` stands for; the view is pinned, and no epoch is held. Its block, pinned.
+  Result<cache::Block*> pin_large(const ReadView& view, std::string_view key, std::string_view encoded, bool fill,
+                                  std::string_view& value);
+  Status read_large(const ReadView& view, std::string_view key, std::string_view encoded, bool fill,
+                    std::string& value);
+  // Takes note of what was met in a blob file; the error with the key in it.
+  Error large_damage(const manifest::Version& version, std::string_view key, const Error& error) const;
+  // The same without cache and without taking note of damage.
+  static Status load_large(const manifest::Version& version, std::string_view key, std::string_view encoded,
+                           std::string& value);
   // True if `error` is about a table of `version`, which from now on counts as damaged: so much is settled.
   bool note_damage(const manifest::Version& version, const Error& error) const;
   void count(Counter counter, std::uint64_t amount) { counters_.add(counter, amount); }
@@ -323,19 +349,27 @@ class Engine : public std::enable_shared_from_this<Engine> {
     std::uint32_t level;
     sstable::TableMeta meta;
   };
-  Result<std::vector<Output>> merge_tables(const Tree& tree, const compaction::Plan& plan);
+  // What a job has written, and what it has left out.
+  struct Outputs {
+    std::vector<Output> tables;
+    std::vector<blob::FileMeta> blobs;
+    compaction::BlobTally garbage;
+    void take(compaction::MergeResult result, std::uint32_t level);
+  };
+  Result<Outputs> merge_tables(const Tree& tree, const compaction::Plan& plan);
   Status keep_back(const Tree& tree, const compaction::Plan& plan, const std::vector<Sequence>& snapshots,
-                   std::vector<Output>& outputs);
+                   Outputs& outputs);
   compaction::Retention::Rules retention_rules(const Tree& tree) const;
   Status move_table(Tree& tree, const compaction::Plan& plan);
   Status drop_tables(Tree& tree, const compaction::Plan& plan);
   // A table that was there before and turns out to be damaged becomes one whose every read fails, marked as damaged.
   Result<manifest::TablePtr> open_table(const sstable::TableMeta& meta, bool just_written);
-  Status install(Tree& tree, manifest::VersionEdit edit, const manifest::Version::Change& change,
-                 Sequence flushed_through);
+  // `garbage`: what the job read and left out; it is settled in the same edit.
+  Status install(Tree& tree, manifest::VersionEdit edit, manifest::Version::Change change, Sequence flushed_through,
+                 const compaction::BlobTally& garbage);
   Result<compaction::OutputOptions::Target> create_table_file();
-  compaction::OutputOptions output_options(std::uint32_t level, bool bottommost);
-  void remove_unused_outputs(const std::vector<Output>& outputs);
+  compaction::OutputOptions output_options(const Tree& tree, std::uint32_t level, bool bottommost);
+  void remove_unused_outputs(const Outputs& outputs);
   void remove_table_file(format::FileNumber number);
   void update_pressure();
   void note_obsolete(format::FileNumber number);
@@ -347,6 +381,63 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status recover_from_background_error();
   compaction::PickOptions pick_options() const;
   std::uint64_t memtable_limit() const { return config_.memtable_bytes; }
+
+  Status pin_large_together(const ReadView& view, const ReadRules& rules, std::span<const std::string_view> keys,
+                            std::vector<std::size_t>& missing, Sequence at, bool fill_cache,
+                            std::span<PinnedValue> values);
+
+  // --- blob_reads.cc. `encoded`: a reference that the view's entries hold.
+  struct LargeValue {  // a reference and the file that it points into, which the view keeps
+    blob::Reference reference;
+    const manifest::BlobHandle* blob = nullptr;
+  };
+  class LargeSource;
+  static Result<LargeValue> find_large(const manifest::Version& version, std::string_view encoded);
+  // Inside an epoch guard: the value if its block is in memory, protected by the guard alone; null: it must be read.
+  cache::Block* find_large_cached(const ReadView& view, std::string_view key, std::string_view encoded,
+                                  std::string_view& value);
+  struct LargeRead {
+    std::string_view key;
+    std::string encoded;
+    std::size_t index = 0;  // the caller's
+    cache::Block* block = nullptr;
+    std::string_view value = {};
+  };
+  // Blocks of those that could be read are pinned even if others give an error.
+  Status pin_many_large(const ReadView& view, std::span<LargeRead> reads, bool fill);
+
+  // --- blobs.cc
+  std::uint64_t blob_threshold(const Tree& tree) const;
+  blob::WriterOptions blob_writer_options() const;
+  Result<compaction::BlobOutput::Target> create_blob_file();
+  Result<manifest::BlobPtr> open_blob(const blob::FileMeta& meta, bool just_written);
+  Status add_blobs(const Tree& tree, const std::vector<blob::FileMeta>& files, manifest::VersionEdit& edit,
+                   manifest::Version::Change& change);
+  // A file that only the log refers to becomes readable through the tree.
+  Status attach_blob(Tree& tree, std::string_view encoded_reference);
+  Status settle_garbage(const Tree& tree, const manifest::Version& version, const compaction::BlobTally& tally,
+                        manifest::VersionEdit& edit, manifest::Version::Change& change)
+      LIGHTNING_REQUIRES(manifest_mutex_);
+  void remove_blob_file(format::FileNumber number);
+  struct Victims;
+  bool garbage_is_due(const Tree& tree);
+  Victims pick_victims(const Tree& tree);
+  void schedule_collections();
+  void run_collection(const TreePtr& tree);
+  Status collect_garbage(Tree& tree);
+  Result<blob::FileMeta> move_live_records(const Victims& victims, std::uint64_t& moved_bytes);
+  Status install_moved(Tree& tree, const Victims& victims, const blob::FileMeta& moved);
+
+  // --- blob_upkeep.cc
+  struct BlobsNow {
+    PinnedView view;
+    std::map<format::FileNumber, manifest::BlobFileState> files;  // but for those that only the log refers to
+  };
+  BlobsNow blobs_now(const Tree& tree);
+  Status check_blob_file(const manifest::BlobPtr& blob, bool full, CheckReport& report,
+                         const std::function<bool(std::uint64_t)>& before_read);
+  void check_references(const BlobsNow& now, CheckReport& report);
+  void add_blob_statistics(const Tree& tree, KeyspaceStatistics& keyspace, Statistics& stats);
 
   // Order matters: what is destroyed last stands first.
   env::Env& env_;
@@ -425,6 +516,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   base::Mutex obsolete_mutex_{base::LockRank::kLeaf};
   std::vector<format::FileNumber> obsolete_ LIGHTNING_GUARDED_BY(obsolete_mutex_);
+  std::vector<format::FileNumber> obsolete_blobs_ LIGHTNING_GUARDED_BY(obsolete_mutex_);
 
   // Time alone makes records expire: where tables hold such, somebody looks now and then.
   std::atomic<bool> has_expiring_tables_{false}, expiry_watched_{false};

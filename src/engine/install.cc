@@ -44,8 +44,9 @@ Sequence Engine::flushed_in_all(const Tree* flushing, Sequence flushed_through) 
   return base::planted(base::PlantedBug::kReleaseLogTooEarly) ? wal_->last_completed() : floor;
 }
 
-Status Engine::install(Tree& tree, manifest::VersionEdit edit, const manifest::Version::Change& change,
-                       Sequence flushed_through) {
+Status Engine::install(Tree& tree, manifest::VersionEdit edit, manifest::Version::Change change,
+                       Sequence flushed_through, const compaction::BlobTally& garbage) {
+  std::vector<manifest::BlobPtr> emptied;
   Sequence floor = flushed_in_all(&tree, flushed_through);
   {
     base::MutexLock lock(manifest_mutex_);
@@ -57,9 +58,15 @@ Status Engine::install(Tree& tree, manifest::VersionEdit edit, const manifest::V
     edit.durable = wal_->last_durable();
     edit.time_ms = time_.now_ms();
     edit.next_file = next_file_.load();
+    const manifest::VersionPtr version = tree.pin_view()->version;
+    LIGHTNING_TRY(settle_garbage(tree, *version, garbage, edit, change));
     LIGHTNING_TRY(record(edit));
-    tree.install(tree.pin_view()->version->with(change), flushed_through);
+    for (const manifest::BlobPtr& blob : version->blobs)
+      if (std::ranges::find(change.drop_blobs, blob->meta().number) != change.drop_blobs.end()) emptied.push_back(blob);
+    tree.install(version->with(change), flushed_through);
   }
+  for (const manifest::BlobPtr& blob : emptied) blob->mark_obsolete();
+  emptied.clear();  // the file goes when the last reader has left
   roll_grown_manifest();
   wal_->release_up_to(floor);
   epochs_.collect();

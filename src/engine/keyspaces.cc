@@ -99,6 +99,11 @@ Status Engine::check_options(const KeyspaceOptions& options) const {
     return Error(ErrorCode::kInvalidArgument,
                  "there is no merge operator '" + options.merge_operator.substr(0, 64) + "'; there are " + known);
   }
+  constexpr std::uint64_t kThresholdMin = 256;
+  if (const std::uint64_t threshold = options.blob_threshold.value_or(0);
+      threshold != 0 && (threshold < kThresholdMin || threshold > kValueBytesMax))
+    return Error(ErrorCode::kInvalidArgument, "blob_threshold is " + std::to_string(threshold) +
+                                                  " bytes; it must be 0 (never), or 256 bytes to 512 MiB");
   return {};
 }
 
@@ -166,6 +171,7 @@ void Engine::let_go_of(std::vector<TreePtr> dropped) {
     const PinnedView view = tree->pin_view();
     for (const auto& level : view->version->levels)
       for (const auto& table : level) table->mark_obsolete();
+    for (const auto& blob : view->version->blobs) blob->mark_obsolete();
   }
   dropped.clear();
   roll_grown_manifest();

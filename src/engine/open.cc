@@ -43,8 +43,8 @@ LightningDbConfig resolve(LightningDbConfig config) {
 }
 
 // The number in "000000000012.sst", or none.
-std::optional<format::FileNumber> table_number(std::string_view name) {
-  if (!name.ends_with(".sst") || name.size() != 16) return std::nullopt;
+std::optional<format::FileNumber> number_in(std::string_view name, std::string_view ending) {
+  if (!name.ends_with(ending) || name.size() != 12 + ending.size()) return std::nullopt;
   format::FileNumber number = 0;
   for (const char c : name.substr(0, 12)) {
     if (c < '0' || c > '9') return std::nullopt;
@@ -53,13 +53,16 @@ std::optional<format::FileNumber> table_number(std::string_view name) {
   return number;
 }
 
+std::string numbered(format::FileNumber number, const char* ending) {
+  char name[40];
+  std::snprintf(name, sizeof name, "/%012llu%s", static_cast<unsigned long long>(number), ending);
+  return name;
+}
+
 }  // namespace
 
-std::string Paths::table(format::FileNumber number) const {
-  char name[32];
-  std::snprintf(name, sizeof name, "/%012llu.sst", static_cast<unsigned long long>(number));
-  return tables() + name;
-}
+std::string Paths::table(format::FileNumber number) const { return tables() + numbered(number, ".sst"); }
+std::string Paths::blob(format::FileNumber number) const { return blobs() + numbered(number, ".blob"); }
 
 Engine::Engine(env::Env& env, std::string path, const LightningDbConfig& config, Access access, const Tuning& tuning,
                const OpenOptions& options)
@@ -107,7 +110,7 @@ Status Engine::open_read_write() {
     return Error(ErrorCode::kDatabaseExists, "a database is already there").at_file(paths_.root);
   if (is_new && there && !config_.create_if_missing)
     return Error(ErrorCode::kDatabaseNotFound, "no database in this directory").at_file(paths_.root);
-  for (const std::string& directory : {paths_.wal(), paths_.tables()})
+  for (const std::string& directory : {paths_.wal(), paths_.tables(), paths_.blobs()})
     LIGHTNING_TRY(env_.files.create_directories(directory));
   LIGHTNING_TRY(env_.files.sync_directory(paths_.root));
 
@@ -115,7 +118,10 @@ Status Engine::open_read_write() {
   const format::FileNumber first_new = next_file_.load();
   if (auto replayed = replay_into_tables(); !replayed) {
     // Tries that fail, again and again, must not fill the disk.
-    for (format::FileNumber number = first_new; number < next_file_.load(); ++number) remove_table_file(number);
+    for (format::FileNumber number = first_new; number < next_file_.load(); ++number) {
+      remove_table_file(number);
+      remove_blob_file(number);
+    }
     return replayed;
   }
   format::Epoch epoch = 0;
@@ -192,7 +198,7 @@ Status Engine::refuse_foreign_directory() {
   LIGHTNING_ASSIGN(const std::vector<std::string> names, env_.files.list(paths_.root));
   for (const std::string& name : names) {
     const bool ours = name == "LOCK" || name == manifest::kSuperblockName || name.starts_with("MANIFEST-") ||
-                      name == "wal" || name == "tables" || name == "lost+found";
+                      name == "wal" || name == "tables" || name == "blobs" || name == "lost+found";
     if (ours) continue;
     // Strangers are tolerated beside a store, never taken for one.
     if (std::find(names.begin(), names.end(), manifest::kSuperblockName) != names.end()) return {};
@@ -204,7 +210,7 @@ Status Engine::refuse_foreign_directory() {
 
 // Without a superblock there should be no segments or tables: else it was lost, and with it the way in.
 Status Engine::refuse_lost_superblock() {
-  for (const std::string& directory : {paths_.wal(), paths_.tables()}) {
+  for (const std::string& directory : {paths_.wal(), paths_.tables(), paths_.blobs()}) {
     LIGHTNING_ASSIGN(const bool there, env_.files.exists(directory));
     if (!there) continue;
     LIGHTNING_ASSIGN(const auto names, env_.files.list(directory));
@@ -243,11 +249,12 @@ Status Engine::open_tables() {
   next_file_ = state.next_file;
   time_.advance_to(state.time_ms);
   // Numbers of files that an interrupted life left behind are not used again.
-  LIGHTNING_ASSIGN(const bool there, env_.files.exists(paths_.tables()));
-  if (there && access_ == Access::kReadWrite) {
-    LIGHTNING_ASSIGN(const auto names, env_.files.list(paths_.tables()));
+  for (const auto& [directory, ending] : {std::pair{paths_.tables(), ".sst"}, std::pair{paths_.blobs(), ".blob"}}) {
+    LIGHTNING_ASSIGN(const bool there, env_.files.exists(directory));
+    if (!there || access_ == Access::kReadOnly) continue;
+    LIGHTNING_ASSIGN(const auto names, env_.files.list(directory));
     for (const std::string& name : names)
-      if (const auto number = table_number(name)) next_file_ = std::max(next_file_.load(), *number + 1);
+      if (const auto number = number_in(name, ending)) next_file_ = std::max(next_file_.load(), *number + 1);
   }
   for (const auto& [id, keyspace] : state.keyspaces) {
     auto version = std::make_shared<manifest::Version>();
@@ -259,7 +266,12 @@ Status Engine::open_tables() {
     }
     LIGHTNING_TRY(version->validate());
     version->gather_ranges();
-    auto tree = std::make_shared<Tree>(id, keyspace.name, keyspace.options, epochs_, budget_, std::move(version),
+    manifest::Version::Change blobs;
+    for (const auto& [number, file] : keyspace.blobs) {
+      LIGHTNING_ASSIGN(auto blob, open_blob(file.meta, false));
+      blobs.add_blobs.push_back(std::move(blob));
+    }
+    auto tree = std::make_shared<Tree>(id, keyspace.name, keyspace.options, epochs_, budget_, version->with(blobs),
                                        keyspace.flushed);
     if (tree->counted()) tree->add_records(keyspace.records);
     if (tree->kept()) keeps_.store(true, std::memory_order_release);
@@ -306,6 +318,7 @@ Status Engine::replay_log() {
                      "a log record writes to keyspace " + std::to_string(operation.keyspace) + ", which never existed");
       }
       if (sequence <= state.keyspaces.at(operation.keyspace).flushed) continue;
+      if (operation.type == format::EntryType::kBlobReference) LIGHTNING_TRY(attach_blob(*tree, operation.value));
       memtable::MemTable& memtable = tree->active();
       if (operation.type == format::EntryType::kEraseRange) {
         memtable.add_ranges({{operation.key, operation.value, sequence}}, /*unread=*/true);
@@ -389,8 +402,10 @@ Status Engine::flush_replayed(Tree& tree, Sequence last) {
   const std::vector<Sequence> snapshots{format::kSequenceMax};
   const format::RangeTombstones erased = view->sealed_ranges();
   const format::RangeTombstones ranges = compaction::needed_ranges(erased, snapshots, false);
-  const auto input = compaction::without_erased(format::merge(std::move(sources)), erased, snapshots);
-  compaction::OutputOptions output = output_options(0, false);
+  compaction::BlobTally garbage;
+  const auto input = compaction::without_erased(
+      compaction::counting_references(format::merge(std::move(sources)), std::nullopt, garbage), erased, snapshots);
+  compaction::OutputOptions output = output_options(tree, 0, false);
   LIGHTNING_ASSIGN(const auto result,
                    compaction::write_tables(*input, std::nullopt, std::nullopt, compaction::Retention(snapshots, false),
                                             output, &ranges));
@@ -403,39 +418,53 @@ Status Engine::flush_replayed(Tree& tree, Sequence last) {
     edit.add_tables.push_back({tree.id, 0, meta});
     flushed = std::max(flushed, meta.largest_sequence);
   }
+  LIGHTNING_TRY(add_blobs(tree, result.blobs, edit, change));
   edit.flushed.push_back({tree.id, flushed});
+  garbage.add(result.kept, -1);
   if (tree.counted()) edit.counts.push_back({tree.id, tree.records()});
   {
     base::MutexLock lock(manifest_mutex_);
+    LIGHTNING_TRY(settle_garbage(tree, *view->version, garbage, edit, change));
     LIGHTNING_TRY(state_.apply(edit));
   }
   tree.install(view->version->with(change), format::kSequenceMax);
   return {};
 }
 
-// Files that no version names: outputs of a job that died. They are set aside, not deleted, for a day. What cannot be
-// moved or removed stays where it is: it is in nobody's way, and no reason not to open (a mount point has a lost+found
-// of its own).
+// Files that no version names: outputs of a job that died. They are set aside, not deleted, for a day, but for blob
+// files that were never completed: those may be large, and nothing can have referred to them. What cannot be moved or
+// removed stays where it is: it is in nobody's way, and no reason not to open (a mount point has a lost+found of its
+// own).
 Status Engine::quarantine_orphans() {
-  std::vector<format::FileNumber> live;
+  std::vector<format::FileNumber> live;  // tables and blob files share their numbers
   {
     base::MutexLock lock(manifest_mutex_);
-    for (const auto& [id, keyspace] : state_.keyspaces)
+    for (const auto& [id, keyspace] : state_.keyspaces) {
       for (const auto& level : keyspace.levels)
         for (const auto& meta : level) live.push_back(meta.number);
+      for (const auto& [number, file] : keyspace.blobs) live.push_back(number);
+    }
   }
   std::sort(live.begin(), live.end());
   const std::uint64_t now_s = env_.clock.wall_ns() / 1'000'000'000;
-  LIGHTNING_ASSIGN(const auto names, env_.files.list(paths_.tables()));
-  for (const std::string& name : names) {
-    const auto number = table_number(name);
-    if (number && std::binary_search(live.begin(), live.end(), *number)) continue;
-    const auto set_aside = [&]() -> Status {
-      LIGHTNING_TRY(env_.files.create_directories(paths_.lost_and_found()));
-      return env_.files.rename(paths_.tables() + "/" + name,
-                               paths_.lost_and_found() + "/" + std::to_string(now_s) + "-" + name);
-    };
-    if (!set_aside()) break;
+  for (const auto& [directory, ending] : {std::pair{paths_.tables(), ".sst"}, std::pair{paths_.blobs(), ".blob"}}) {
+    LIGHTNING_ASSIGN(const auto names, env_.files.list(directory));
+    for (const std::string& name : names) {
+      const auto number = number_in(name, ending);
+      if (number && std::binary_search(live.begin(), live.end(), *number)) continue;
+      if (number && ending == std::string_view(".blob")) {
+        const auto complete = blob::is_complete(env_, paths_.blob(*number));
+        if (complete && !*complete) {
+          remove_blob_file(*number);
+          continue;
+        }
+      }
+      const auto set_aside = [&, &from = directory]() -> Status {
+        LIGHTNING_TRY(env_.files.create_directories(paths_.lost_and_found()));
+        return env_.files.rename(from + "/" + name, paths_.lost_and_found() + "/" + std::to_string(now_s) + "-" + name);
+      };
+      if (!set_aside()) break;
+    }
   }
   constexpr std::uint64_t kDaySeconds = 24 * 60 * 60;
   const auto kept = env_.files.list(paths_.lost_and_found());

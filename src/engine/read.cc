@@ -2,6 +2,7 @@
 // copy.
 #include "engine/database_iterator.h"
 #include "engine/engine.h"
+#include "engine/value_stream.h"
 
 namespace lightning::engine {
 
@@ -150,6 +151,19 @@ Result<bool> Engine::find_with_io(const ReadView& view, std::string_view key, Se
 Sequence Engine::hidden_before(const ReadView& view, std::string_view key, Sequence at) {
   return view.active.table->ranges_to_look_at() ? view.covering(key, at) : 0;
 }
+// Large values of one view.
+class Engine::LargeSource final : public LargeValueSource {
+ public:
+  LargeSource(Engine& engine, const ReadView& view, bool fill) : engine_(engine), view_(view), fill_(fill) {}
+  Status load(std::string_view key, std::string_view reference, std::string& value) const override {
+    return engine_.read_large(view_, key, reference, fill_, value);
+  }
+
+ private:
+  Engine& engine_;
+  const ReadView& view_;
+  const bool fill_;
+};
 
 void Engine::count_filters(const Found& found) {
   if (found.filter_checks != 0) counters_.add(Counter::kFilterChecks, found.filter_checks);
@@ -184,7 +198,10 @@ bool Engine::walk_operands(std::string_view key, Sequence hidden, Found& found, 
 template <class Use>
 Status Engine::resolve_versions(const ReadView& view, const ReadRules& rules, std::string_view key, Sequence at,
                                 bool fill_cache, Found& found, const Use& use) {
-  Resolver resolver(rules);
+  const LargeSource large(*this, view, fill_cache);
+  ReadRules with_large = rules;
+  with_large.large = &large;
+  Resolver resolver(with_large);
   resolver.begin(key);
   const Sequence hidden = hidden_before(view, key, at);
   for (;;) {
@@ -204,7 +221,12 @@ Status Engine::resolve_versions(const ReadView& view, const ReadRules& rules, st
     found = {};
     return std::move(held).error();
   }
-  return use(*held);
+  Status used = use(*held);
+  if (!used && found.block_pinned) {
+    cache::BlockCache::release(found.block);
+    found = {};
+  }
+  return used;
 }
 
 Result<bool> Engine::get(const Keyspace& keyspace, std::string_view key, std::string& value,
@@ -231,6 +253,10 @@ Result<bool> Engine::get(const Keyspace& keyspace, std::string_view key, std::st
       LIGHTNING_TRY(expire(read_rules(*tree), found));
       present = found.type == format::EntryType::kPut;
       if (present) value.assign(found.value);
+    } else if (std::string_view large; answer == Lookup::kFound && found.type == format::EntryType::kBlobReference &&
+                                       find_large_cached(view, key, found.value, large) != nullptr) {
+      value.assign(large);
+      present = true;
     } else if (answer == Lookup::kMiss || (answer == Lookup::kFound && found.type != format::EntryType::kErase)) {
       view.pin();
       pinned.reset(&view);
@@ -241,6 +267,8 @@ Result<bool> Engine::get(const Keyspace& keyspace, std::string_view key, std::st
     LIGHTNING_TRY(resolve_versions(*pinned, read_rules(*tree), key, at, options.fill_cache, found,
                                    [&](const Held& held) -> Status {
                                      present = held.present;
+                                     if (held.large)
+                                       return read_large(*pinned, key, held.value, options.fill_cache, value);
                                      if (present) value.assign(held.value);
                                      return {};
                                    }));
@@ -276,6 +304,13 @@ Status Engine::pin_resolved(const ReadView& view, const ReadRules& rules, std::s
   bool kept = false;
   LIGHTNING_TRY(resolve_versions(view, rules, key, at, fill_cache, found, [&](const Held& held) -> Status {
     if (!held.present) return {};
+    if (held.large) {
+      Found read;
+      LIGHTNING_ASSIGN(read.block, pin_large(view, key, held.value, fill_cache, read.value));
+      read.block_pinned = true;
+      pin_found(view, read, read.value, value);
+      return {};
+    }
     if (!held.merged) {
       pin_found(view, found, held.value, value);
       kept = true;
@@ -290,6 +325,68 @@ Status Engine::pin_resolved(const ReadView& view, const ReadRules& rules, std::s
   }));
   if (!kept && found.block_pinned) cache::BlockCache::release(found.block);
   return {};
+}
+
+// Of the keys in `missing`, those that hold a large value and nothing above it: they are read together and leave the
+// list.
+Status Engine::pin_large_together(const ReadView& view, const ReadRules& rules, std::span<const std::string_view> keys,
+                                  std::vector<std::size_t>& missing, Sequence at, bool fill_cache,
+                                  std::span<PinnedValue> values) {
+  std::vector<LargeRead> reads;
+  std::vector<std::size_t> others;
+  for (const std::size_t i : missing) {
+    Found found;
+    LIGHTNING_ASSIGN(const bool there,
+                     find_with_io(view, keys[i], at, hidden_before(view, keys[i], at), fill_cache, found));
+    if (there && found.type == format::EntryType::kBlobReference) {
+      const auto held = held_by(found.type, found.value, rules);
+      if (!held || held->present) reads.push_back({.key = keys[i], .encoded = std::string(found.value), .index = i});
+    } else if (there) {
+      others.push_back(i);
+    }
+    if (found.block_pinned) cache::BlockCache::release(found.block);
+  }
+  missing = std::move(others);
+  const Status status = pin_many_large(view, reads, fill_cache);
+  for (const LargeRead& read : reads) {
+    if (read.block == nullptr) continue;
+    Found found;
+    found.block = read.block;
+    found.block_pinned = true;
+    pin_found(view, found, read.value, values[read.index]);
+  }
+  return status;
+}
+
+Result<std::unique_ptr<ValueSource>> Engine::get_stream(const Keyspace& keyspace, std::string_view key,
+                                                        const ReadOptions& options) {
+  LIGHTNING_ASSIGN(const Tree* tree, tree_of(keyspace));
+  counters_.add(Counter::kGets);
+  PinnedView view = tree->pin_view();
+  if (too_old(options.snapshot)) return snapshot_too_old(*options.snapshot);
+  const Sequence at = sequence_for(options.snapshot);
+  const ReadRules rules = read_rules(*tree);
+  std::unique_ptr<ValueSource> source;
+  Found found;
+  std::string reference;
+  LIGHTNING_TRY(resolve_versions(*view, rules, key, at, options.fill_cache, found, [&](const Held& held) -> Status {
+    if (held.large) reference = held.value;
+    return {};
+  }));
+  if (found.block_pinned) cache::BlockCache::release(found.block);
+  if (!reference.empty()) {
+    LIGHTNING_ASSIGN(const LargeValue large, find_large(*view->version, reference));
+    auto cursor = blob::ValueCursor::open(*large.blob->file, key, large.reference);
+    if (!cursor) return large_damage(*view->version, key, cursor.error());
+    source = std::make_unique<ValueSource>(shared_from_this(), std::move(view), key, std::move(*cursor));
+  } else {
+    PinnedValue value;
+    LIGHTNING_TRY(pin_resolved(*view, rules, key, at, options.fill_cache, value));
+    if (!value.found()) return source;
+    source = std::make_unique<ValueSource>(std::move(value));
+  }
+  counters_.add(Counter::kGetHits);
+  return source;
 }
 
 Status Engine::get(const Keyspace& keyspace, std::string_view key, PinnedValue& value, const ReadOptions& options) {
@@ -327,6 +424,10 @@ Status Engine::multi_get(const Keyspace& keyspace, std::span<const std::string_v
       } else if (answer == Lookup::kFound && found.type == format::EntryType::kPutExpiring) [[unlikely]] {
         LIGHTNING_TRY(expire(read_rules(*tree), found));
         if (found.type == format::EntryType::kPut) pin_found(view, found, found.value, values[i]);
+      } else if (answer == Lookup::kFound && found.type == format::EntryType::kBlobReference &&
+                 (found.block = find_large_cached(view, keys[i], found.value, found.value)) != nullptr) {
+        found.block_pinned = false;
+        pin_found(view, found, found.value, values[i]);
       } else if (answer == Lookup::kMiss || (answer == Lookup::kFound && found.type != format::EntryType::kErase)) {
         missing.push_back(i);
       }
@@ -337,6 +438,8 @@ Status Engine::multi_get(const Keyspace& keyspace, std::span<const std::string_v
     }
   }
   if (missing.size() > 1) load_missing(*pinned, keys, missing, at, options.fill_cache);
+  if (missing.size() > 1 && !pinned->version->blobs.empty())
+    LIGHTNING_TRY(pin_large_together(*pinned, read_rules(*tree), keys, missing, at, options.fill_cache, values));
   for (const std::size_t i : missing)
     LIGHTNING_TRY(pin_resolved(*pinned, read_rules(*tree), keys[i], at, options.fill_cache, values[i]));
   std::uint64_t hits = 0, bytes = 0;
@@ -416,12 +519,19 @@ Status Engine::look_at(const Keyspace& keyspace, std::string_view key, const Rea
   LIGHTNING_ASSIGN(const Tree* tree, tree_of(keyspace));
   const PinnedView view = tree->pin_view();
   if (too_old(options.snapshot)) return snapshot_too_old(*options.snapshot);
+  const auto look = [&](Held held) -> Status {
+    std::string large;
+    if (held.large) {
+      LIGHTNING_TRY(read_large(*view, key, held.value, options.fill_cache, large));
+      held.value = large;
+      held.large = false;
+    }
+    use(held);
+    return {};
+  };
   Found found;
-  LIGHTNING_TRY(resolve_versions(*view, read_rules(*tree), key, sequence_for(options.snapshot), options.fill_cache,
-                                 found, [&](const Held& held) -> Status {
-                                   use(held);
-                                   return {};
-                                 }));
+  LIGHTNING_TRY(
+      resolve_versions(*view, read_rules(*tree), key, sequence_for(options.snapshot), options.fill_cache, found, look));
   if (found.block_pinned) cache::BlockCache::release(found.block);
   return {};
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "blob/layout.h"
 #include "format/expiry.h"
 #include "format/merge_operators.h"
 
@@ -23,9 +24,13 @@ Result<Held> held_by(EntryType type, std::string_view stored, const ReadRules& r
       if (expiring.expires_ms <= rules.clock->now_ms()) return Held{};
       return Held{.present = true, .value = expiring.value, .expires_ms = expiring.expires_ms};
     }
+    case EntryType::kBlobReference: {
+      LIGHTNING_ASSIGN(const blob::Reference reference, blob::decode_reference(stored));
+      if (reference.expiry_ms && *reference.expiry_ms <= rules.clock->now_ms()) return Held{};
+      return Held{.present = true, .value = stored, .expires_ms = reference.expiry_ms.value_or(0), .large = true};
+    }
     case EntryType::kMerge:
     case EntryType::kEraseRange:
-    case EntryType::kBlobReference:
       break;
   }
   return Error(ErrorCode::kFormatUnsupported,
@@ -66,6 +71,11 @@ Result<Held> Resolver::resolve() {
     LIGHTNING_ASSIGN(base, held_by(base_type_, base_, rules_));
   }
   if (operands_.empty()) return base;
+  if (base.large) {
+    if (rules_.large == nullptr) return Error(ErrorCode::kInternal, "nobody can read the large value of a merge");
+    LIGHTNING_TRY(rules_.large->load(key_, base.value, base_loaded_));
+    base.value = base_loaded_;
+  }
   LIGHTNING_ASSIGN(Held held, resolve_over(base.present, base.value));
   held.base_expires_ms = base.expires_ms;
   return held;

@@ -25,11 +25,19 @@
 
 namespace lightning::engine {
 
+// Reads the value that a reference to a blob file stands for.
+class LargeValueSource {
+ public:
+  virtual ~LargeValueSource() = default;
+  virtual Status load(std::string_view key, std::string_view reference, std::string& value) const = 0;
+};
+
 // What a keyspace says about its values, and what time it is.
 struct ReadRules {
   const MergeOperator* merge_operator = nullptr;
   const KeyspaceOptions* options = nullptr;
   const Clock* clock = nullptr;
+  const LargeValueSource* large = nullptr;  // for what is merged into a large value
 };
 
 struct Held {
@@ -39,6 +47,7 @@ struct Held {
   bool merged = false;
   // Merged into a base that expires then: from that moment on the value is another one. 0: never.
   std::uint64_t base_expires_ms = 0;
+  bool large = false;  // `value` is a reference: the value itself is yet to be read
 };
 
 // What a base alone holds. kCorruption for bytes that no writer makes.
@@ -56,7 +65,8 @@ class Resolver {
   // Oldest first: for readers who come from behind. Copies all.
   void take_newer(format::EntryType type, std::string_view stored);
   // As many versions as were taken, and nothing older if none of them was a base. Value good until the next begin().
-  // Errors: kMergeOperatorMissing, kMergeFailed, kCorruption.
+  // Errors: kMergeOperatorMissing, kMergeFailed, kCorruption; those of reading a large value that something is merged
+  // into.
   Result<Held> resolve();
   // The same with a base that is no stored version.
   Result<Held> resolve_over(bool present, std::string_view base);
@@ -77,7 +87,7 @@ class Resolver {
   bool has_base_ = false, backward_ = false;
   format::EntryType base_type_ = format::EntryType::kErase;
   std::string_view base_;
-  std::string base_copy_;
+  std::string base_copy_, base_loaded_;
   std::vector<Operand> operands_;
   std::string bytes_;   // of the operands
   std::string merged_;  // the answer, if there were any

@@ -116,6 +116,7 @@ class Tree : public std::enable_shared_from_this<Tree> {
   const MergeOperator* merge_operator = nullptr;  // of that name, if it is registered; set before others see the tree
   std::atomic<bool> dropped{false};
   std::atomic<bool> flush_queued{false};
+  std::atomic<bool> collecting{false};  // garbage of its blob files
 
  private:
   void publish(const ReadView* next) LIGHTNING_REQUIRES(mutex_);

@@ -7,6 +7,7 @@ namespace lightning::engine {
 
 struct Tuning {
   manifest::RollRule manifest_roll{};
+  std::uint64_t stream_buffer_bytes = 1 << 20;  // a value that comes in pieces and is longer gets a file of its own
 };
 
 }  // namespace lightning::engine

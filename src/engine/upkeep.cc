@@ -102,7 +102,7 @@ Status Engine::wait_for_background_work() {
       due = !compactions_.empty();
     }
     for (const TreePtr& tree : all_trees())
-      due = due || compaction::pick(*tree->pin_view()->version, pick_options()).has_value();
+      due = due || compaction::pick(*tree->pin_view()->version, pick_options()).has_value() || garbage_is_due(*tree);
     if (!due) return {};
   }
 }
@@ -117,7 +117,11 @@ Result<std::uint64_t> Engine::approximate_size(const Keyspace& keyspace, const K
     for (const manifest::TablePtr& table : level) {
       const std::uint64_t from = range.start ? table->table->approximate_offset(*range.start) : 0;
       const std::uint64_t to = range.end ? table->table->approximate_offset(*range.end) : table->meta().file_bytes;
-      if (to > from) bytes += to - from;
+      if (to <= from) continue;
+      bytes += to - from;
+      const sstable::TableMeta& meta = table->meta();
+      const double share = static_cast<double>(to - from) / static_cast<double>(meta.file_bytes);
+      bytes += static_cast<std::uint64_t>(share * static_cast<double>(meta.blob_bytes));
     }
   }
   // A memtable has no index of sizes: a bounded sample of its entries in the range, by its mean entry size.
@@ -144,12 +148,13 @@ Result<std::uint64_t> Engine::approximate_size(const Keyspace& keyspace, const K
 Result<CheckReport> Engine::check(const CheckOptions& options) {
   if (closed_.load()) return Error(ErrorCode::kClosed, "the database is closed");
   CheckReport report;
-  std::vector<std::pair<TreePtr, PinnedView>> views;
+  std::vector<BlobsNow> all;
   std::uint64_t total = 0, done = 0;
   for (const TreePtr& tree : all_trees()) {
-    views.emplace_back(tree, tree->pin_view());
-    for (const auto& level : views.back().second->version->levels)
+    all.push_back(blobs_now(*tree));
+    for (const auto& level : all.back().view->version->levels)
       for (const auto& table : level) total += table->meta().file_bytes;
+    for (const auto& blob : all.back().view->version->blobs) total += blob->meta().file_bytes;
   }
   bool stopped = false;
   const auto before_read = [&](std::uint64_t bytes) {
@@ -157,7 +162,8 @@ Result<CheckReport> Engine::check(const CheckOptions& options) {
     if (options.progress && !options.progress(std::min(done, total), total)) stopped = true;
     return !stopped && !closing();
   };
-  for (const auto& [tree, view] : views) {
+  for (const BlobsNow& now : all) {
+    const PinnedView& view = now.view;
     if (auto valid = view->version->validate(); !valid) report.findings.push_back({valid.error()});
     for (const auto& level : view->version->levels) {
       for (const auto& table : level) {
@@ -197,6 +203,11 @@ Result<CheckReport> Engine::check(const CheckOptions& options) {
         if (stopped) return Error(ErrorCode::kCancelled, "the check was cancelled");
       }
     }
+    for (const manifest::BlobPtr& blob : view->version->blobs) {
+      LIGHTNING_TRY(check_blob_file(blob, options.full, report, before_read));
+      if (stopped) return Error(ErrorCode::kCancelled, "the check was cancelled");
+    }
+    if (options.full) check_references(now, report);
   }
   return report;
 }
@@ -250,6 +261,9 @@ Statistics Engine::stats() {
   stats.compaction_bytes_written = read(background_.compaction_bytes_written);
   stats.tables_moved = read(background_.tables_moved);
   stats.tables_erased = read(background_.tables_erased);
+  stats.blob_collections = read(background_.blob_collections);
+  stats.blob_bytes_moved = read(background_.blob_bytes_moved);
+  stats.blob_bytes_reclaimed = read(background_.blob_bytes_reclaimed);
   stats.stalls.level0_slowdown_count = read(background_.level0_slowdown_count);
   stats.stalls.level0_slowdown_us = read(background_.level0_slowdown_us);
   stats.stalls.level0_stop_count = read(background_.level0_stop_count);
@@ -275,9 +289,9 @@ Statistics Engine::stats() {
   if (cache.hits + cache.misses > 0)
     stats.cache_hit_rate = static_cast<double>(cache.hits) / static_cast<double>(cache.hits + cache.misses);
   if (stats.bytes_written_by_user > 0)
-    stats.write_amplification =
-        static_cast<double>(stats.wal_bytes + stats.flush_bytes + stats.compaction_bytes_written) /
-        static_cast<double>(stats.bytes_written_by_user);
+    stats.write_amplification = static_cast<double>(stats.wal_bytes + stats.flush_bytes +
+                                                    stats.compaction_bytes_written + stats.blob_bytes_moved) /
+                                static_cast<double>(stats.bytes_written_by_user);
   stats.get_latency = summary_of(latencies_.get);
   stats.put_latency = summary_of(latencies_.put);
   stats.write_latency = summary_of(latencies_.write);
@@ -324,8 +338,11 @@ Statistics Engine::stats() {
     };
     add(*view->active.table);
     for (const MemTableSpan& span : view->sealed) add(*span.table);
+    add_blob_statistics(*tree, keyspace, stats);
     if (!tree->hidden()) stats.keyspaces.push_back(std::move(keyspace));
   }
+  if (stats.blobs.live_bytes > 0)
+    stats.space_amplification = static_cast<double>(stats.blobs.bytes) / static_cast<double>(stats.blobs.live_bytes);
   stats.table_files_opened = table_files_.opened();
   stats.table_files_open = table_files_.open_now();
   stats.last_sequence = visible();

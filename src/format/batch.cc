@@ -24,8 +24,7 @@ Operation erase_range(KeyspaceId keyspace, const std::optional<std::string>& sta
 BatchReader::Fault BatchReader::read() {
   const auto first = static_cast<std::uint8_t>(rest_.front());
   const auto type = static_cast<std::uint8_t>(first & ~kChangesCount);
-  if (!is_known(static_cast<EntryType>(type)))
-    return type <= static_cast<std::uint8_t>(EntryType::kBlobReference) ? Fault::kReservedType : Fault::kUnknownType;
+  if (!is_known(static_cast<EntryType>(type))) return Fault::kUnknownType;
   operation_.type = static_cast<EntryType>(type);
   operation_.changes_count = type != first;
   std::string_view rest = rest_.substr(1);
@@ -74,9 +73,6 @@ Error BatchReader::describe() const {
       return malformed("erases a range that ends before it begins", ErrorCode::kInvertedRange);
     case Fault::kUnknownType:
       return malformed("has an unknown type");
-    case Fault::kReservedType:
-      return Error(ErrorCode::kFormatUnsupported, "operation at byte " + std::to_string(start_) +
-                                                      " of a batch has a type that this version does not know");
     case Fault::kTruncated:
     case Fault::kNone:
       break;

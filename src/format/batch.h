@@ -97,7 +97,6 @@ class BatchReader {
     kValueSize,
     kExpiry,
     kRange,
-    kReservedType,
     kUnknownType
   };
   Fault read();

@@ -17,9 +17,9 @@ enum class EntryType : std::uint8_t {
   kMerge = 2,          // operand of the keyspace's merge operator
   kEraseRange = 3,     // hides what is older in a range: key = start, value = end (range_tombstones.h)
   kPutExpiring = 4,    // value = u64 expiry time in ms since 1970, then the value (expiry.h)
-  kBlobReference = 5,  // (reserved) value = blob file id, offset, size, tag
+  kBlobReference = 5,  // value = reference to a blob file (docs/format/blob.md)
 };
-inline constexpr bool is_known(EntryType type) { return type <= EntryType::kPutExpiring; }
+inline constexpr bool is_known(EntryType type) { return type <= EntryType::kBlobReference; }
 // Whether it is about its key, and stands among the entries of memtables and tables; ranges stand beside them.
 inline constexpr bool is_point(EntryType type) { return is_known(type) && type != EntryType::kEraseRange; }
 

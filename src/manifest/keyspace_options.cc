@@ -12,6 +12,7 @@ namespace {
 enum Option : std::uint64_t {
   kMergeOperator = 1,
   kDefaultTtl = 2,
+  kBlobThreshold = 3,
   kCounted = 10,
 };
 constexpr std::uint64_t kFirstIgnorableOption = 128;
@@ -40,6 +41,7 @@ std::string encode(const KeyspaceOptions& options) {
   if (!options.merge_operator.empty()) append_option(to, kMergeOperator, options.merge_operator);
   if (options.default_ttl.count() > 0)
     append_number_option(to, kDefaultTtl, static_cast<std::uint64_t>(options.default_ttl.count()));
+  if (options.blob_threshold) append_number_option(to, kBlobThreshold, *options.blob_threshold);
   if (options.counted) append_option(to, kCounted, {});
   return to;
 }
@@ -59,6 +61,10 @@ Result<KeyspaceOptions> decode_keyspace_options(std::string_view bytes) {
         if (!get_number(body, number) || number > std::numeric_limits<std::int64_t>::max())
           return malformed_option("the time to live");
         options.default_ttl = std::chrono::milliseconds(static_cast<std::int64_t>(number));
+        break;
+      case kBlobThreshold:
+        if (!get_number(body, number)) return malformed_option("the threshold of large values");
+        options.blob_threshold = number;
         break;
       case kCounted:
         if (!body.empty()) return malformed_option("whether it is counted");

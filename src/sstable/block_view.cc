@@ -63,11 +63,8 @@ Status check_block(std::string_view bytes) {
   for (std::uint32_t i = 0; i < count; ++i) {
     const auto type = format::trailer_type(view.at(i).trailer);
     if (!format::is_point(type)) [[unlikely]] {
-      const std::string number = std::to_string(static_cast<unsigned>(type));
       if (type == format::EntryType::kEraseRange) return corrupt_block("a range tombstone among its entries");
-      if (type <= format::EntryType::kBlobReference)
-        return Error(ErrorCode::kFormatUnsupported, "data block: entry type " + number + " is of a newer version");
-      return corrupt_block("unknown entry type " + number);
+      return corrupt_block("unknown entry type " + std::to_string(static_cast<unsigned>(type)));
     }
   }
   return {};

@@ -66,6 +66,8 @@ class TableWriter {
   Status add(const format::Entry& entry);
   // What the table holds of range tombstones; at most once, before finish(). Their keys outlive finish().
   void set_ranges(format::RangeTombstones ranges);
+  // So many bytes that the last entry refers to, and itself, expire at that time.
+  void count_expiring(std::uint64_t expires_ms, std::uint64_t bytes);
   std::uint64_t entries() const;
   std::uint64_t data_bytes() const;  // keys and values added so far
   std::uint64_t file_bytes() const;  // written so far, estimate

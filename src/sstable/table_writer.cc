@@ -47,6 +47,7 @@ class TableWriter::Impl {
 
   void set_ranges(format::RangeTombstones ranges) { ranges_ = std::move(ranges); }
   std::uint64_t entries() const { return properties_.entries; }
+  void count_expiring(std::uint64_t expires_ms, std::uint64_t bytes) { properties_.expiring.add(expires_ms, bytes); }
   std::uint64_t data_bytes() const { return properties_.key_bytes + properties_.value_bytes; }
   std::uint64_t file_bytes() const { return at_ + index_.bytes(); }
 
@@ -258,6 +259,9 @@ TableWriter::TableWriter(std::unique_ptr<env::WritableFile> file, const format::
 TableWriter::~TableWriter() = default;
 Status TableWriter::add(const format::Entry& entry) { return impl_->add(entry); }
 void TableWriter::set_ranges(format::RangeTombstones ranges) { impl_->set_ranges(std::move(ranges)); }
+void TableWriter::count_expiring(std::uint64_t expires_ms, std::uint64_t bytes) {
+  impl_->count_expiring(expires_ms, bytes);
+}
 std::uint64_t TableWriter::entries() const { return impl_->entries(); }
 std::uint64_t TableWriter::data_bytes() const { return impl_->data_bytes(); }
 std::uint64_t TableWriter::file_bytes() const { return impl_->file_bytes(); }

@@ -99,6 +99,7 @@ Result<std::optional<Amendment::Value>> Amendment::value_after(const Record& rec
                                                                const std::optional<Value>& before) const {
   const engine::ReadRules rules = engine_.read_rules(*record.tree);
   std::optional<std::string_view> base;
+  std::string large;
   std::uint64_t expires_ms = 0;
   if (!record.base) {
     if (before && (before->expires_ms == 0 || before->expires_ms > rules.clock->now_ms())) {
@@ -111,6 +112,11 @@ Result<std::optional<Amendment::Value>> Amendment::value_after(const Record& rec
              write.type == format::EntryType::kPutExpiring && format::split_expiring(write.value, expiring)) {
     base = expiring.value;
     expires_ms = expiring.expires_ms;
+  } else if (write.type == format::EntryType::kBlobReference) {
+    LIGHTNING_ASSIGN(const blob::Reference reference, blob::decode_reference(write.value));
+    LIGHTNING_TRY(engine::Engine::load_large(*record.tree->pin_view()->version, record.key, write.value, large));
+    base = large;
+    expires_ms = reference.expiry_ms.value_or(0);
   }
   if (record.operands.empty()) return base ? std::optional<Value>(Value{std::string(*base), expires_ms}) : std::nullopt;
   if (expires_ms != 0)

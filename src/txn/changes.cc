@@ -5,6 +5,7 @@
 
 #include "base/epoch.h"
 #include "cache/block_cache.h"
+#include "engine/engine.h"
 #include "format/batch.h"
 #include "format/expiry.h"
 #include "manifest/level_iterator.h"
@@ -104,6 +105,26 @@ Result<Sequence> newer_write(const engine::Tree& tree, std::string_view key, std
   return seen == Seen::kNewer ? newest.version.sequence : 0;
 }
 
+namespace {
+
+// A large value is not what its entry holds: it is brought, and then is as if it lay there. That may need the disk.
+Status load_large(const ReadView& view, std::string_view key, Newest& newest) {
+  if (newest.value == nullptr || newest.version.type != format::EntryType::kBlobReference) return {};
+  const std::string encoded = std::move(*newest.value);
+  LIGHTNING_ASSIGN(const blob::Reference reference, blob::decode_reference(encoded));
+  newest.value->clear();
+  LIGHTNING_TRY(engine::Engine::load_large(*view.version, key, encoded, *newest.value));
+  newest.version.type = format::EntryType::kPut;
+  if (!reference.expiry_ms) return {};
+  newest.version.type = format::EntryType::kPutExpiring;
+  std::string expiring;
+  format::append_expiring(expiring, {*reference.expiry_ms, *newest.value});
+  *newest.value = std::move(expiring);
+  return {};
+}
+
+}  // namespace
+
 std::optional<NewestVersion> newest_in_memory(const engine::Tree& tree, std::string_view key, std::uint64_t hash,
                                               std::string* value) {
   Newest newest{{}, value};
@@ -111,6 +132,7 @@ std::optional<NewestVersion> newest_in_memory(const engine::Tree& tree, std::str
   const ReadView& view = tree.view();
   const Result<Seen> seen = look(view, key, hash, 0, false, newest);
   if (!seen || *seen == Seen::kMiss) return std::nullopt;  // who reads it from disk meets the error again
+  if (value != nullptr && newest.version.type == format::EntryType::kBlobReference) return std::nullopt;
   return newest.or_erased(newest_range(view, key));
 }
 
@@ -120,7 +142,9 @@ Result<NewestVersion> newest_version(const engine::Tree& tree, std::string_view 
   Newest newest{{}, value};
   const engine::PinnedView view = tree.pin_view();
   LIGHTNING_TRY(look(*view, key, hash, 0, true, newest));
-  return newest.or_erased(newest_range(*view, key));
+  const Sequence range = newest_range(*view, key);
+  if (range <= newest.version.sequence) LIGHTNING_TRY(load_large(*view, key, newest));
+  return newest.or_erased(range);
 }
 
 std::optional<std::string_view> value_of(const NewestVersion& version, std::string_view bytes, std::uint64_t now_ms) {

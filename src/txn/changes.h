@@ -30,10 +30,12 @@ struct NewestVersion {
   // Whether there is a record; an erased range counts as an erase.
   bool record() const { return type != format::EntryType::kErase; }
 };
-// Without I/O: none if a block must be read. `value`, if not null and there is a record, gets the version's bytes.
+// Without I/O: none if a block must be read, or a large value. `value`, if not null and there is a record, gets the
+// version's bytes.
 std::optional<NewestVersion> newest_in_memory(const engine::Tree& tree, std::string_view key, std::uint64_t hash,
                                               std::string* value = nullptr);
-// Not inside an epoch guard.
+// Not inside an epoch guard. A large value that was asked for comes as if it lay in the entry: as a kPut or
+// kPutExpiring.
 Result<NewestVersion> newest_version(const engine::Tree& tree, std::string_view key, std::uint64_t hash,
                                      std::string* value = nullptr);
 

@@ -26,7 +26,7 @@ class TransactionIterator final : public engine::Cursor {
   TransactionIterator(std::shared_ptr<Core> core, format::KeyspaceId keyspace,
                       std::unique_ptr<engine::DatabaseIterator> base);
   ~TransactionIterator() override;
-  bool valid() const override { return valid_ && !ended(); }
+  bool valid() const override { return valid_ && (on_own_ || base_->valid()) && !ended(); }
   void seek_to_first() override;
   void seek_to_last() override;
   void seek(std::string_view target) override;

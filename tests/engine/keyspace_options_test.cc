@@ -22,12 +22,16 @@ TEST_F(KeyspaceOptionsTest, AreTheSameAfterReopeningAndAfterTheManifestWasWritte
     EXPECT_EQ(must(db.create_keyspace("hits", {.merge_operator = "add"})).options().merge_operator, "add");
     must(db.create_keyspace("sessions", {.default_ttl = 30min}));
     must(db.create_keyspace("plain"));
+    must(db.create_keyspace("large", {.blob_threshold = 65536}));
+    must(db.create_keyspace("inline", {.blob_threshold = 0}));
     must(db.close());
   }
   for (int life = 0; life < 2; ++life) {
     Database db = open();
     EXPECT_EQ(must(db.keyspace("hits")).options(), (KeyspaceOptions{.merge_operator = "add"}));
     EXPECT_EQ(must(db.keyspace("sessions")).options(), (KeyspaceOptions{.default_ttl = 30min}));
+    EXPECT_EQ(must(db.keyspace("large")).options(), (KeyspaceOptions{.blob_threshold = 65536}));
+    EXPECT_EQ(must(db.keyspace("inline")).options(), (KeyspaceOptions{.blob_threshold = 0}));
     EXPECT_EQ(must(db.keyspace("plain")).options(), KeyspaceOptions{});
     EXPECT_EQ(db.default_keyspace().options(), KeyspaceOptions{});
     must(db.close());
@@ -39,7 +43,8 @@ TEST_F(KeyspaceOptionsTest, ThatMakeNoSenseAreRefused) {
   for (const KeyspaceOptions& wrong :
        {KeyspaceOptions{.default_ttl = -1ms}, KeyspaceOptions{.default_ttl = std::chrono::milliseconds::max()},
         KeyspaceOptions{.merge_operator = "add", .default_ttl = 1s},
-        KeyspaceOptions{.merge_operator = std::string(256, 'x')}}) {
+        KeyspaceOptions{.merge_operator = std::string(256, 'x')}, KeyspaceOptions{.blob_threshold = 255},
+        KeyspaceOptions{.blob_threshold = kValueBytesMax + 1}}) {
     const auto made = db.create_keyspace("wrong", wrong);
     ASSERT_FALSE(made);
     EXPECT_EQ(made.error().code(), ErrorCode::kInvalidArgument);

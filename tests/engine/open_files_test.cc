@@ -133,5 +133,50 @@ TEST_F(OpenFilesMax, AStoreWithMoreTablesThanFileHandlesLoadsReadsCompactsAndOpe
   expect_all(open(path(), config, /*read_only=*/true), 1);
 }
 
+// With handles for all of them a reader goes on with what the writer has removed; with few it is told, and opens anew.
+TEST_F(OpenFilesMax, AReaderBesideAWriterThatCollectsBlobFilesReadsOnOrIsToldThatOneIsGone) {
+  constexpr int kRecords = 60;
+  LightningDbConfig config = many_small_tables();
+  config.table_bytes = 1 << 20;
+  config.blob_threshold = 256;
+  Database writer = open(path(), config);
+  const auto write_all = [&](int round) {
+    for (int i = 0; i < kRecords; ++i) {
+      ok(writer.put(key(i), value(i, round)));
+      if (i % 3 == 0) ok(writer.flush());
+    }
+    ok(writer.compact_range());
+    ok(writer.wait_for_background_work());
+  };
+  write_all(0);
+  EXPECT_GT(writer.stats().blobs.files, 15u);
+  const Database all = open(path(), config, /*read_only=*/true);
+  config.open_files_max = 2;
+  const Database few = open(path(), config, /*read_only=*/true);
+  write_all(1);
+  int gone = 0;
+  for (int i = 0; i < kRecords; ++i) {
+    const auto kept = all.get(key(i));
+    ASSERT_TRUE(kept) << kept.error().to_string();
+    EXPECT_EQ(*kept, value(i, 0));
+    const auto found = few.get(key(i));
+    if (found) {
+      EXPECT_EQ(*found, value(i, 0));
+      continue;
+    }
+    ++gone;
+    const ErrorCode code = found.error().code();
+    EXPECT_TRUE(code == ErrorCode::kBlobMissing || code == ErrorCode::kTableMissing) << found.error().to_string();
+    EXPECT_FALSE(found.error().context().file.empty());
+  }
+  EXPECT_GT(gone, 0);
+  const Database anew = open(path(), config, /*read_only=*/true);
+  for (int i = 0; i < kRecords; ++i) {
+    const auto found = anew.get(key(i));
+    ASSERT_TRUE(found) << found.error().to_string();
+    EXPECT_EQ(*found, value(i, 1));
+  }
+}
+
 }  // namespace
 }  // namespace lightning::engine

@@ -32,6 +32,7 @@ TEST(TheSimulationFinds, ManifestSyncsThatDoNothing) { EXPECT_TRUE(finds_ignored
 TEST(TheSimulationFinds, SuperblockSyncsThatDoNothing) {
   EXPECT_TRUE(finds_ignored_syncs_of(env::FileClass::kSuperblock));
 }
+TEST(TheSimulationFinds, BlobFileSyncsThatDoNothing) { EXPECT_TRUE(finds_ignored_syncs_of(env::FileClass::kBlob)); }
 TEST(TheSimulationFinds, DirectorySyncsThatDoNothing) { EXPECT_TRUE(finds({.ignore_directory_syncs = true})); }
 
 // Only builds with planted bugs have these: a release build has no place for the bugs.
@@ -63,6 +64,12 @@ TEST(TheSimulationFindsBugsOfTheEngine, ReplayingRecordsUnchecked) {
 }
 TEST(TheSimulationFindsBugsOfTheEngine, FlushingTablesAheadOfTheLog) {
   EXPECT_TRUE(finds({}, base::PlantedBug::kFlushAheadOfLog));
+}
+TEST(TheSimulationFindsBugsOfTheEngine, RemovingBlobFilesBeforeTheManifestSaysSo) {
+  EXPECT_TRUE(finds({}, base::PlantedBug::kRemoveBlobTooEarly));
+}
+TEST(TheSimulationFindsBugsOfTheEngine, CountingReferencesAsGarbageThatAreKept) {
+  EXPECT_TRUE(finds({}, base::PlantedBug::kForgetReferences));
 }
 TEST(TheSimulationFindsBugsOfTheEngine, RemovingTheManifestThatTheSuperblockNames) {
   EXPECT_TRUE(finds({}, base::PlantedBug::kRemoveManifestTooEarly));

@@ -102,7 +102,7 @@ TEST(Batch, NamesTheOperationThatIsMalformed) {
   EXPECT_THAT(refuse("\x01\x00\x01k\xff\xff\xff\xff\x7f"sv), testing::HasSubstr("512 MiB"));
   EXPECT_THAT(refuse("\x01\x00\x01k\x05v"sv), testing::HasSubstr("beyond its end"));
   EXPECT_THAT(refuse("\x99"sv), testing::HasSubstr("unknown type"));
-  EXPECT_THAT(refuse("\x05\x00\x01k\x00"sv), testing::HasSubstr("LDB-3006"));  // of a later version
+  EXPECT_THAT(refuse("\x06\x00\x01k\x00"sv), testing::HasSubstr("unknown type"));
   EXPECT_THAT(refuse("\x03\x00\x01k\x01j"sv), testing::HasSubstr("ends before it begins"));
   EXPECT_THAT(refuse("\x03\x00\x00\x81\x80\x04"sv), testing::HasSubstr("65536"));  // so is an end
 }

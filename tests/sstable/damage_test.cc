@@ -254,11 +254,12 @@ TEST(Block, WithAnyByteChangedIsRefusedOrReadWithinItsBounds) {
   }
 }
 
-TEST(Block, OfANewerVersionIsToldFromDamage) {
+TEST(Block, HoldsNothingButEntriesOfItsKeys) {
   std::string block = block_of({{"k", 5, EntryType::kPut, "v"}});
-  base::store_le(block.data() + 8, format::pack_trailer(5, EntryType::kBlobReference));
-  EXPECT_EQ(check_block(block).error().code(), ErrorCode::kFormatUnsupported);
-  base::store_le(block.data() + 8, std::uint64_t{5} << 8 | 77);
+  EXPECT_TRUE(check_block(block));
+  base::store_le(block.data() + 8, format::pack_trailer(5, EntryType::kEraseRange));
+  EXPECT_EQ(check_block(block).error().code(), ErrorCode::kTableCorrupt);
+  base::store_le(block.data() + 8, std::uint64_t{5} << 8 | 6);
   EXPECT_EQ(check_block(block).error().code(), ErrorCode::kTableCorrupt);
 }
 
