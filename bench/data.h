@@ -91,6 +91,25 @@ class ValueMaker {
   std::array<char, kValueBytes + 8> buffer_;
 };
 
+// Values of 64 KiB, made alike: the second half is the first one again.
+class LargeValueMaker {
+ public:
+  static constexpr std::size_t kBytes = 64 << 10;
+  std::string_view make(std::uint64_t n, std::uint64_t version) {
+    std::uint64_t s = mix(value_tag(n) + version);
+    for (std::size_t at = 0; at < kBytes / 2; at += 8) {
+      s = s * 6364136223846793005 + 1442695040888963407;
+      const std::uint64_t word = s ^ (s >> 29);
+      std::memcpy(buffer_.data() + at, &word, 8);
+    }
+    std::memcpy(buffer_.data() + kBytes / 2, buffer_.data(), kBytes / 2);
+    return buffer_;
+  }
+
+ private:
+  std::string buffer_ = std::string(kBytes, '\0');
+};
+
 inline bool value_belongs_to(std::string_view value, std::uint64_t n) {
   std::uint64_t tag;
   if (value.size() != kValueBytes) return false;

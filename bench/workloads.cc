@@ -73,6 +73,20 @@ void overwrite(Trial& trial) {
   });
 }
 
+// Each record is written five times: what is left of the old ones shows in the disk column.
+void large_put(Trial& trial) {
+  const std::uint64_t records = std::max<std::uint64_t>(1, trial.parameters().num / 1000);
+  trial.measure(1, trial.by_count(records * 5), 1, [records](Worker& w) -> Operation {
+    return [&w, records, random = Random(seed_of(w, 9)), keys = KeyMaker(w.parameters.key_prefix),
+            values = LargeValueMaker()](std::uint64_t) mutable -> std::uint64_t {
+      const std::uint64_t n = random.below(records);
+      w.session.put(keys.random(n), values.make(n, random.next()));
+      w.user_bytes += kKeyBytes + LargeValueMaker::kBytes;
+      return 1;
+    };
+  });
+}
+
 // --- reading ------------------------------------------------------------------------------------------------------
 
 void get_on(Trial& trial, unsigned threads) {
@@ -354,6 +368,7 @@ std::vector<Row> make_rows() {
       new_store("fill_seq", "single puts in key order into a new store, no sync", fill<true>),
       new_store("fill_random", "single puts in random order into a new store, no sync", fill<false>),
       new_store("fill_batch", "batches of 1000 in random order into a new store, no sync", fill_batch),
+      new_store("large_put", "puts of 64 KiB over num/1000 keys, each five times, no sync", large_put),
       new_store("sync_1", "synced single puts, 1 thread", put_sync<1>),
       new_store("sync_16", "synced single puts, 16 threads", put_sync<16>),
       new_store("sync_64", "synced single puts, 64 threads", put_sync<64>),

@@ -12,11 +12,11 @@ _lightning_db() {
   else
     case ${COMP_WORDS[1]} in
     put) words='--help --path --keyspace --config --preset --set --json --value-file --ttl --sync' ;;
-    get) words='--help --path --keyspace --config --preset --set --json --raw --number --hex --base64' ;;
+    get) words='--help --path --keyspace --config --preset --set --json --output --raw --number --hex --base64' ;;
     delete) words='--help --path --keyspace --config --preset --set --json --prefix --start --end --all --sync' ;;
     merge) words='--help --path --keyspace --config --preset --set --json --sync' ;;
     ttl) words='--help --path --keyspace --config --preset --set --json' ;;
-    keyspace) words='--help --path --keyspace --config --preset --set --json --merge-operator --default-ttl --counted' ;;
+    keyspace) words='--help --path --keyspace --config --preset --set --json --merge-operator --default-ttl --counted --blob-threshold' ;;
     scan) words='--help --path --keyspace --config --preset --set --json --prefix --start --end --limit --reverse --keys-only --hex --base64 --escape' ;;
     count) words='--help --path --keyspace --config --preset --set --json --prefix --start --end --exact --estimate --bytes' ;;
     import) words='--help --path --keyspace --config --preset --set --json --input --format --on-error --key-column --value-column --progress' ;;

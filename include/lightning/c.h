@@ -55,6 +55,8 @@ typedef struct lightning_snapshot lightning_snapshot;
 typedef struct lightning_values lightning_values;
 typedef struct lightning_batch lightning_batch;
 typedef struct lightning_iterator lightning_iterator;
+typedef struct lightning_value_writer lightning_value_writer;
+typedef struct lightning_value_reader lightning_value_reader;
 typedef struct lightning_transaction lightning_transaction;
 typedef struct lightning_index_page lightning_index_page;
 typedef struct lightning_check_report lightning_check_report;
@@ -209,8 +211,9 @@ typedef struct lightning_keyspace_options {
   const char* merge_operator; /* "add", "append", "min", "max"; NULL or empty: merges are refused */
   int64_t default_ttl_ms;     /* how long records live that have no time of their own; 0: for ever */
   bool counted;               /* lightning_count() is exact without a scan */
+  int64_t blob_threshold;     /* values from so many bytes on lie in blob files; 0: never, -1: as the setting says */
 } lightning_keyspace_options;
-#define LIGHTNING_KEYSPACE_OPTIONS_INIT {sizeof(lightning_keyspace_options), NULL, 0, false}
+#define LIGHTNING_KEYSPACE_OPTIONS_INIT {sizeof(lightning_keyspace_options), NULL, 0, false, -1}
 
 LIGHTNING_CALL lightning_error* lightning_create_keyspace(lightning_db* db, const void* name, size_t name_size,
                                                           const lightning_keyspace_options* options,
@@ -331,7 +334,30 @@ LIGHTNING_API bool lightning_values_get(const lightning_values* values, size_t i
 LIGHTNING_API size_t lightning_values_count(const lightning_values* values);
 LIGHTNING_API void lightning_values_free(lightning_values* values);
 
-/* A frozen view of the whole database. It keeps old versions of what is overwritten, at most for snapshot_age_max. */
+/* --- values in pieces ---------------------------------------------------------------------------------------------
+ * Up to 512 MiB in bounded memory. A writer or reader is used by one thread at a time. */
+LIGHTNING_CALL lightning_error* lightning_put_stream(lightning_db* db, const lightning_keyspace* keyspace,
+                                                     const void* key, size_t key_size, lightning_value_writer** writer);
+LIGHTNING_CALL lightning_error* lightning_value_writer_append(lightning_value_writer* writer, const void* data,
+                                                              size_t size);
+/* Makes what was appended the key's value, once. Nobody sees anything of it before. */
+LIGHTNING_CALL lightning_error* lightning_value_writer_commit(lightning_value_writer* writer,
+                                                              const lightning_write_options* options);
+/* Without a commit nothing is left. */
+LIGHTNING_API void lightning_value_writer_free(lightning_value_writer* writer);
+/* The value of one moment, whatever is written later; NULL if the key is absent. */
+LIGHTNING_CALL lightning_error* lightning_get_stream(lightning_db* db, const lightning_keyspace* keyspace,
+                                                     const void* key, size_t key_size,
+                                                     const lightning_read_options* options,
+                                                     lightning_value_reader** reader);
+LIGHTNING_API uint64_t lightning_value_reader_size(const lightning_value_reader* reader);
+/* `size` bytes from `offset` on, verified; LIGHTNING_ERROR_INVALID_ARGUMENT if the value ends before. */
+LIGHTNING_CALL lightning_error* lightning_value_reader_read(lightning_value_reader* reader, uint64_t offset, void* into,
+                                                            size_t size);
+LIGHTNING_API void lightning_value_reader_free(lightning_value_reader* reader);
+
+/* --- snapshots and iterators --------------------------------------------------------------------------------------
+ * A frozen view of the whole database. It keeps old versions of what is overwritten, at most for snapshot_age_max. */
 /* owner: who this is, for people; NULL: nobody. */
 LIGHTNING_CALL lightning_error* lightning_snapshot_create(lightning_db* db, const char* owner,
                                                           lightning_snapshot** snapshot);
@@ -654,8 +680,11 @@ typedef struct lightning_statistics {
   uint64_t merges;
   uint64_t expiring_bytes, expired_bytes; /* in tables: that expire some day; that have expired (at least) */
   uint64_t range_erases;
-  uint64_t tombstones_passed; /* by iterators, as lightning_iterator_tombstones_passed() says */
-  uint64_t tables_erased;     /* that went without being read, since they lay wholly under erased ranges */
+  uint64_t tombstones_passed;      /* by iterators, as lightning_iterator_tombstones_passed() says */
+  uint64_t tables_erased;          /* that went without being read, since they lay wholly under erased ranges */
+  uint64_t blob_files, blob_bytes; /* files of large values */
+  uint64_t blob_live_bytes, blob_garbage_bytes; /* of the values in them */
+  uint64_t blob_collections, blob_bytes_moved, blob_bytes_reclaimed, damaged_blob_files;
 } lightning_statistics;
 
 /* size: sizeof(lightning_statistics), of the version that the caller was compiled with. */

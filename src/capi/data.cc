@@ -6,17 +6,6 @@ using namespace lightning::capi;
 
 namespace {
 
-Result<ReadOptions> read_options_of(const std::shared_ptr<OpenDatabase>& home, const lightning_read_options* options) {
-  static constexpr lightning_read_options kDefaults = LIGHTNING_READ_OPTIONS_INIT;
-  LIGHTNING_ASSIGN(const auto known, options_of(options, kDefaults, sizeof(kDefaults)));
-  ReadOptions made{.fill_cache = known.fill_cache};
-  if (known.snapshot != nullptr) {
-    if (known.snapshot->live.home() != home) return invalid("the snapshot is of another opening of a database");
-    made.snapshot = &known.snapshot->snapshot;
-  }
-  return made;
-}
-
 Result<std::optional<std::string_view>> optional_value(const lightning_bytes* value) {
   if (value == nullptr) return std::optional<std::string_view>();
   LIGHTNING_ASSIGN(const auto bytes, value_of(value->data, value->size));

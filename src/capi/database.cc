@@ -27,6 +27,8 @@ Result<KeyspaceOptions> keyspace_options_of(const lightning_keyspace_options* op
   if (known.merge_operator != nullptr) made.merge_operator = known.merge_operator;
   made.default_ttl = std::chrono::milliseconds(known.default_ttl_ms);
   made.counted = known.counted;
+  if (known.blob_threshold < -1) return Error(ErrorCode::kInvalidArgument, "blob_threshold is negative");
+  if (known.blob_threshold >= 0) made.blob_threshold = static_cast<std::uint64_t>(known.blob_threshold);
   return made;
 }
 
@@ -148,7 +150,8 @@ lightning_error* lightning_keyspace_read_options(const lightning_keyspace* keysp
                 {.struct_size = std::min(options->struct_size, sizeof(lightning_keyspace_options)),
                  .merge_operator = held.merge_operator.c_str(),
                  .default_ttl_ms = held.default_ttl.count(),
-                 .counted = held.counted},
+                 .counted = held.counted,
+                 .blob_threshold = held.blob_threshold ? static_cast<int64_t>(*held.blob_threshold) : -1},
                 sizeof(lightning_keyspace_options));
   });
 }

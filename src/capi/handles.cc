@@ -69,6 +69,17 @@ int64_t moment_of(bool found, const std::optional<std::chrono::milliseconds>& ex
   return found ? expires_at.value_or(kNeverExpires).count() : 0;
 }
 
+Result<ReadOptions> read_options_of(const std::shared_ptr<OpenDatabase>& home, const lightning_read_options* options) {
+  static constexpr lightning_read_options kDefaults = LIGHTNING_READ_OPTIONS_INIT;
+  LIGHTNING_ASSIGN(const auto known, options_of(options, kDefaults, sizeof(kDefaults)));
+  ReadOptions made{.fill_cache = known.fill_cache};
+  if (known.snapshot != nullptr) {
+    if (known.snapshot->live.home() != home) return invalid("the snapshot is of another opening of a database");
+    made.snapshot = &known.snapshot->snapshot;
+  }
+  return made;
+}
+
 Result<IterateOptions> iterate_options_of(const std::shared_ptr<OpenDatabase>& home,
                                           const lightning_iterate_options* options) {
   static constexpr lightning_iterate_options kDefaults = LIGHTNING_ITERATE_OPTIONS_INIT;

@@ -75,6 +75,14 @@ struct lightning_iterator {
   lightning_error* failure = nullptr;  // of a move that did not come as far as the iterator; ours
   ~lightning_iterator() { lightning_error_free(failure); }
 };
+struct lightning_value_writer {
+  lightning::capi::LiveHandle live;
+  lightning::ValueWriter writer;
+};
+struct lightning_value_reader {
+  lightning::capi::LiveHandle live;
+  lightning::ValueReader reader;
+};
 struct lightning_batch {
   std::weak_ptr<lightning::capi::OpenDatabase> home;  // of the keyspaces that are named; none: only the default one is
   bool has_home = false;
@@ -151,6 +159,7 @@ Result<WriteOptions> write_options_of(const lightning_write_options* options);
 Lifetime lifetime_of(int64_t ttl_ms, int64_t expires_at_ms);
 // 0: there is no such record.
 int64_t moment_of(bool found, const std::optional<std::chrono::milliseconds>& expires_at);
+Result<ReadOptions> read_options_of(const std::shared_ptr<OpenDatabase>& home, const lightning_read_options* options);
 Result<IterateOptions> iterate_options_of(const std::shared_ptr<OpenDatabase>& home,
                                           const lightning_iterate_options* options);
 // One piece of memory for lightning_free().

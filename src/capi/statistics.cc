@@ -61,6 +61,14 @@ constexpr Counter kCounters[] = {
     COUNTER(range_erases, range_erases),
     COUNTER(tombstones_passed, tombstones_passed),
     COUNTER(tables_erased, tables_erased),
+    COUNTER(blob_files, blobs.files),
+    COUNTER(blob_bytes, blobs.bytes),
+    COUNTER(blob_live_bytes, blobs.live_bytes),
+    COUNTER(blob_garbage_bytes, blobs.garbage_bytes),
+    COUNTER(blob_collections, blob_collections),
+    COUNTER(blob_bytes_moved, blob_bytes_moved),
+    COUNTER(blob_bytes_reclaimed, blob_bytes_reclaimed),
+    COUNTER(damaged_blob_files, damaged_blob_files.size()),
 };
 #undef COUNTER
 static_assert(std::size(kCounters) * sizeof(uint64_t) == sizeof(lightning_statistics), "each field has its counter");

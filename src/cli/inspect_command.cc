@@ -34,8 +34,9 @@ std::string json_of(const InspectedFact& fact) {
 Result<FileKind> kind_named(Context& context, const std::string& name) {
   if (name == "sst") return FileKind::kTable;
   if (name == "wal") return FileKind::kLogSegment;
+  if (name == "blob") return FileKind::kBlob;
   if (name == "manifest") return FileKind::kManifest;
-  return context.usage_error("there is nothing to inspect in " + name + "; choose sst, wal or manifest");
+  return context.usage_error("there is nothing to inspect in " + name + "; choose sst, blob, wal or manifest");
 }
 
 CommandResult inspect(Context& context, const InspectChoice& choice) {
@@ -54,13 +55,14 @@ CommandResult inspect(Context& context, const InspectChoice& choice) {
 
 void add_inspect_command(CommandLine& line) {
   auto choice = std::make_shared<InspectChoice>();
-  Command command = line.add("inspect", "Prints what is inside a table, a log segment or a manifest.",
+  Command command = line.add("inspect", "Prints what is inside a table, a blob file, a log segment or a manifest.",
                              "lightning_db inspect manifest orders/MANIFEST-000000000001\n"
                              "lightning_db inspect sst --entries orders/tables/000000000007.sst\n"
+                             "lightning_db inspect blob --entries orders/blobs/000000000008.blob\n"
                              "lightning_db inspect wal --json orders/wal/00000000000000000003.log");
-  command.argument("kind", choice->kind, "sst|wal|manifest", "what the file is");
+  command.argument("kind", choice->kind, "sst|blob|wal|manifest", "what the file is");
   command.argument("file", choice->file, "FILE", "the file");
-  command.flag("--entries", choice->options.entries, "sst: every entry, too");
+  command.flag("--entries", choice->options.entries, "sst: every entry, blob: every record, too");
   command.runs([&line, choice] { return inspect(line.context(), *choice); });
 }
 

@@ -1,4 +1,5 @@
 // keyspace: what keyspaces there are, with what options.
+#include "api/settings.h"
 #include "cli/bytes_text.h"
 #include "cli/commands.h"
 
@@ -7,7 +8,7 @@ namespace lightning::cli {
 namespace {
 
 struct KeyspaceChoice {
-  std::string action, name, default_ttl;
+  std::string action, name, default_ttl, blob_threshold;
   KeyspaceOptions options;
 };
 
@@ -18,6 +19,7 @@ std::string json_of(const Keyspace& keyspace) {
   if (!options.merge_operator.empty()) append_json_bytes(line, "merge_operator", options.merge_operator);
   if (options.default_ttl.count() > 0) line += ",\"default_ttl_ms\":" + std::to_string(options.default_ttl.count());
   if (options.counted) line += ",\"counted\":true";
+  if (options.blob_threshold) line += ",\"blob_threshold\":" + std::to_string(*options.blob_threshold);
   return line + "}";
 }
 
@@ -27,6 +29,8 @@ std::string text_of(const Keyspace& keyspace) {
   if (!options.merge_operator.empty()) line += "  merge-operator=" + escaped(options.merge_operator);
   if (options.default_ttl.count() > 0) line += "  default-ttl=" + std::to_string(options.default_ttl.count()) + "ms";
   if (options.counted) line += "  counted";
+  if (options.blob_threshold)
+    line += "  blob-threshold=" + (*options.blob_threshold == 0 ? "never" : std::to_string(*options.blob_threshold));
   return line;
 }
 
@@ -42,6 +46,10 @@ CommandResult list(Context& context) {
 CommandResult create(Context& context, KeyspaceChoice choice) {
   if (!choice.default_ttl.empty()) {
     LIGHTNING_ASSIGN(choice.options.default_ttl, parse_duration(choice.default_ttl));
+  }
+  if (!choice.blob_threshold.empty()) {
+    const api::Setting& setting = *api::find_setting("blob_threshold");
+    LIGHTNING_ASSIGN(choice.options.blob_threshold, api::parse_setting(setting, choice.blob_threshold, 0));
   }
   LIGHTNING_ASSIGN(Database db, context.open_for_writing(Context::Writing::kOneOperation, true));
   LIGHTNING_TRY(db.create_keyspace(choice.name, choice.options));
@@ -82,6 +90,8 @@ void add_keyspace_command(CommandLine& line) {
   command.text("--default-ttl", choice->default_ttl, "DURATION",
                "create: how long records live that are put without a time: 30s, 15m, 12h, 7d");
   command.flag("--counted", choice->options.counted, "create: keep an exact count of the records");
+  command.text("--blob-threshold", choice->blob_threshold, "SIZE",
+               "create: size from which on values lie in blob files: 64KiB, 1MB, never");
   command.runs([&line, choice, command] { return run(line.context(), *choice, command.given("name")); });
 }
 

@@ -1,5 +1,6 @@
 // put, get, delete, merge, ttl: one key.
 
+#include <array>
 #include <charconv>
 
 #include "base/coding.h"
@@ -22,36 +23,45 @@ struct PutOptions {
   bool sync = false;
 };
 
-Result<std::string> read_whole(const std::string& path) {
-  LIGHTNING_ASSIGN(const auto input, open_input(path));
-  std::string bytes;
+// Piece by piece: a file of any size that a value may have needs little memory.
+Status put_file(Database& db, const Keyspace& keyspace, std::string_view key, Input& input,
+                const WriteOptions& options) {
+  LIGHTNING_ASSIGN(ValueWriter writer, db.put_stream(keyspace, key));
   for (;;) {
-    LIGHTNING_ASSIGN(const std::string_view some, input->peek());
-    if (some.empty()) return bytes;
-    if (bytes.size() + some.size() > kValueBytesMax)
-      return Error(ErrorCode::kValueTooLarge, "the value is longer than " + human_bytes(kValueBytesMax)).at_file(path);
-    bytes += some;
-    input->consume(some.size());
+    LIGHTNING_ASSIGN(const std::string_view some, input.peek());
+    if (some.empty()) return writer.commit(options);
+    if (Status taken = writer.append(some); !taken) {
+      const bool too_long = taken.error().code() == ErrorCode::kValueTooLarge;
+      return too_long ? std::move(taken).error().at_file(input.name()) : std::move(taken).error();
+    }
+    input.consume(some.size());
   }
 }
 
 CommandResult put(Context& context, const PutOptions& options, bool has_value) {
   if (has_value == !options.value_file.empty()) return context.usage_error("give either a value or --value-file FILE");
   LIGHTNING_ASSIGN(const std::string key, parse_bytes(options.key));
-  LIGHTNING_ASSIGN(const std::string value, has_value ? parse_bytes(options.value) : read_whole(options.value_file));
+  std::string value;
+  std::unique_ptr<Input> input;
+  if (has_value) {
+    LIGHTNING_ASSIGN(value, parse_bytes(options.value));
+  } else {
+    LIGHTNING_ASSIGN(input, open_input(options.value_file));
+    LIGHTNING_TRY(input->peek());  // what cannot be read is said before a database is made for it
+  }
   WriteOptions writing = write_options(options.sync);
   if (!options.ttl.empty()) {
     LIGHTNING_ASSIGN(writing.ttl, parse_duration(options.ttl));
   }
   LIGHTNING_ASSIGN(Database db, context.open_for_writing(Context::Writing::kOneOperation, true));
   LIGHTNING_ASSIGN(const Keyspace keyspace, context.keyspace_to_write(db));
-  LIGHTNING_TRY(db.put(keyspace, key, value, writing));
+  LIGHTNING_TRY(input ? put_file(db, keyspace, key, *input, writing) : db.put(keyspace, key, value, writing));
   LIGHTNING_TRY(db.close());  // durable in every mode
   return ExitCode::kOk;
 }
 
 struct GetOptions {
-  std::string key;
+  std::string key, output;
   bool raw = false, hex = false, base64 = false, number = false;
 };
 
@@ -69,15 +79,37 @@ Status print_value(Context& context, const GetOptions& options, std::string_view
   }
   if (options.hex) return context.print(to_hex(value));
   if (options.base64) return context.print(to_base64(value));
-  if (options.raw) return Output::standard().write(value);
   if (Output::standard().is_terminal()) return context.print(escaped(value));
   return context.print(value);
+}
+
+// The bytes alone, piece by piece.
+Status copy_value(const Database& db, const Keyspace& keyspace, std::string_view key, const std::string& path) {
+  LIGHTNING_ASSIGN(std::optional<ValueReader> reader, db.get_stream(keyspace, key));
+  if (!reader) return Error(ErrorCode::kKeyNotFound, "there is no key " + escaped(key));
+  std::unique_ptr<Output> file;
+  if (!path.empty()) {
+    LIGHTNING_ASSIGN(file, Output::create(path));
+  }
+  Output& output = file ? *file : Output::standard();
+  std::array<char, 64 << 10> piece{};
+  for (std::uint64_t at = 0; at < reader->size();) {
+    const std::span<char> into(piece.data(), std::min<std::uint64_t>(piece.size(), reader->size() - at));
+    LIGHTNING_TRY(reader->read(at, into));
+    LIGHTNING_TRY(output.write({into.data(), into.size()}));
+    at += into.size();
+  }
+  return file ? file->commit() : Status();
 }
 
 CommandResult get(Context& context, const GetOptions& options) {
   LIGHTNING_ASSIGN(const std::string key, parse_bytes(options.key));
   LIGHTNING_ASSIGN(const Database db, context.open_for_reading());
   LIGHTNING_ASSIGN(const Keyspace keyspace, context.keyspace(db));
+  if (!options.output.empty() || (options.raw && !context.options.json)) {
+    LIGHTNING_TRY(copy_value(db, keyspace, key, options.output == "-" ? std::string() : options.output));
+    return ExitCode::kOk;
+  }
   PinnedValue value;
   LIGHTNING_TRY(db.get(keyspace, key, value));
   if (!value.found()) return Error(ErrorCode::kKeyNotFound, "there is no key " + escaped(key));
@@ -180,14 +212,15 @@ void add_get(CommandLine& line) {
   auto options = std::make_shared<GetOptions>();
   Command command = line.add("get", "Prints the value of a key. Exit status 12: there is no such key.",
                              "lightning_db get --path orders id:7\n"
-                             "lightning_db get --path orders --raw logo > logo.png\n"
+                             "lightning_db get --path orders --output logo.png logo\n"
                              "lightning_db get --path orders --hex hex:00ff01");
   command.argument("key", options->key, "KEY", kKeyHelp);
+  command.text("--output", options->output, "FILE", "write the bytes to a file, or to standard output (-)");
   command.flag("--raw", options->raw, "the bytes alone, without a line end");
   command.flag("--number", options->number, "print 8 bytes as a signed integer, as add, min and max keep them");
   command.flag("--hex", options->hex, "print as hexadecimal");
   command.flag("--base64", options->base64, "print as base64");
-  command.exclusive({"--raw", "--hex", "--base64", "--number"});
+  command.exclusive({"--output", "--raw", "--hex", "--base64", "--number"});
   command.runs([&line, options] { return get(line.context(), *options); });
 }
 

@@ -37,6 +37,8 @@ void add_counters(JsonText& json, const Statistics& s) {
       .field("cache_evictions", s.cache_evictions);
   json.field("filter_checks", s.filter_checks).field("filter_negatives", s.filter_negatives);
   json.field("cache_hit_rate", s.cache_hit_rate).field("write_amplification", s.write_amplification);
+  json.field("blob_collections", s.blob_collections).field("blob_bytes_moved", s.blob_bytes_moved);
+  json.field("blob_bytes_reclaimed", s.blob_bytes_reclaimed).field("space_amplification", s.space_amplification);
 }
 
 void add_state(JsonText& json, const Statistics& s) {
@@ -60,6 +62,11 @@ void add_state(JsonText& json, const Statistics& s) {
   json.field("last_acknowledged", s.loss_window.last_acknowledged).end_object();
 }
 
+void add_blobs(JsonText& json, const BlobStatistics& blobs) {
+  json.begin_object("blobs").field("files", blobs.files).field("bytes", blobs.bytes).field("records", blobs.records);
+  json.field("live_bytes", blobs.live_bytes).field("garbage_bytes", blobs.garbage_bytes).end_object();
+}
+
 void add_keyspaces(JsonText& json, const Statistics& s) {
   json.begin_array("keyspaces");
   for (const KeyspaceStatistics& keyspace : s.keyspaces) {
@@ -71,7 +78,9 @@ void add_keyspaces(JsonText& json, const Statistics& s) {
       json.field("entries", level.entries).field("tombstones", level.tombstones);
       json.field("range_tombstones", level.range_tombstones).field("tombstone_run", level.tombstone_run).end_object();
     }
-    json.end_array().end_object();
+    json.end_array();
+    add_blobs(json, keyspace.blobs);
+    json.end_object();
   }
   json.end_array();
 }
@@ -83,6 +92,13 @@ void add_damage(JsonText& json, const Statistics& s) {
     json.field("smallest_key", escaped(table.smallest_key)).field("largest_key", escaped(table.largest_key));
     json.field("error", table.error).end_object();
   }
+  json.end_array().begin_array("damaged_blob_files");
+  for (const DamagedBlobFile& blob : s.damaged_blob_files)
+    json.begin_object()
+        .field("keyspace", blob.keyspace)
+        .field("file", blob.file)
+        .field("error", blob.error)
+        .end_object();
   json.end_array();
 }
 
@@ -97,6 +113,7 @@ std::string json_of(const Database& db, const Statistics& s) {
   add_latency(json, "sync_latency", s.sync_latency);
   add_state(json, s);
   add_keyspaces(json, s);
+  add_blobs(json, s.blobs);
   add_damage(json, s);
   json.field("last_sequence", s.last_sequence).field("live_snapshots", s.live_snapshots);
   json.field("bytes_on_disk", s.bytes_on_disk).field("background_error", s.background_error).end_object();
@@ -118,10 +135,16 @@ std::string text_of(const Database& db, const Statistics& s) {
         text += "  level " + std::to_string(level.level) + "    " + human_count(level.entries) + " entries, " +
                 bytes_text(level.bytes) + " in " + human_count(level.tables) +
                 (level.tables == 1 ? " table\n" : " tables\n");
+    if (const BlobStatistics& blobs = keyspace.blobs; blobs.files > 0)
+      text += "  blobs      " + human_count(blobs.records) + " large values, " + bytes_text(blobs.bytes) + " in " +
+              human_count(blobs.files) + (blobs.files == 1 ? " file" : " files") + ", " +
+              bytes_text(blobs.garbage_bytes) + " of it garbage\n";
   }
   for (const DamagedTable& table : s.damaged_tables)
     text += "\ndamaged table of keyspace " + escaped(table.keyspace) + ", level " + std::to_string(table.level) + ": " +
             table.error + "\n";
+  for (const DamagedBlobFile& blob : s.damaged_blob_files)
+    text += "\ndamaged blob file of keyspace " + escaped(blob.keyspace) + ": " + blob.error + "\n";
   if (!s.background_error.empty()) text += "\nwrites are stopped: " + s.background_error + "\n";
   return text;
 }

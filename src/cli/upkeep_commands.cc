@@ -15,7 +15,10 @@ Status print_check_json(Context& context, const CheckReport& report) {
       .field("damaged", !report.findings.empty())
       .field("tables", report.tables)
       .field("blocks", report.blocks);
-  json.field("entries", report.entries).field("bytes", report.bytes).begin_array("findings");
+  json.field("entries", report.entries)
+      .field("blob_files", report.blob_files)
+      .field("blob_records", report.blob_records);
+  json.field("bytes", report.bytes).begin_array("findings");
   for (const CheckFinding& finding : report.findings) {
     const ErrorContext& where = finding.error.context();
     json.begin_object().field("code", "LDB-" + std::to_string(static_cast<unsigned>(finding.error.code())));
@@ -37,6 +40,7 @@ Status print_check_text(Context& context, const CheckReport& report) {
   for (const CheckFinding& finding : report.findings) LIGHTNING_TRY(context.print(finding.error.to_string()));
   const std::string looked = human_count(report.tables) + " tables, " + human_count(report.blocks) + " blocks, " +
                              human_count(report.entries) + " entries, " +
+                             (report.blob_files == 0 ? "" : human_count(report.blob_records) + " large values, ") +
                              human_bytes(static_cast<double>(report.bytes));
   return context.print(report.findings.empty() ? "no damage found (" + looked + ")"
                                                : human_count(report.findings.size()) + " findings (" + looked + ")");

@@ -103,7 +103,8 @@ AT(lightning_keyspace_options, struct_size, 0);
 AT(lightning_keyspace_options, merge_operator, 8);
 AT(lightning_keyspace_options, default_ttl_ms, 16);
 AT(lightning_keyspace_options, counted, 24);
-HOLDS(sizeof(lightning_keyspace_options) >= 32);
+AT(lightning_keyspace_options, blob_threshold, 32);
+HOLDS(sizeof(lightning_keyspace_options) >= 40);
 
 AT(lightning_write_options, struct_size, 0);
 AT(lightning_write_options, durability, 8);
@@ -227,7 +228,15 @@ AT(lightning_statistics, expired_bytes, 256);
 AT(lightning_statistics, range_erases, 264);
 AT(lightning_statistics, tombstones_passed, 272);
 AT(lightning_statistics, tables_erased, 280);
-HOLDS(sizeof(lightning_statistics) >= 288);
+AT(lightning_statistics, blob_files, 288);
+AT(lightning_statistics, blob_bytes, 296);
+AT(lightning_statistics, blob_live_bytes, 304);
+AT(lightning_statistics, blob_garbage_bytes, 312);
+AT(lightning_statistics, blob_collections, 320);
+AT(lightning_statistics, blob_bytes_moved, 328);
+AT(lightning_statistics, blob_bytes_reclaimed, 336);
+AT(lightning_statistics, damaged_blob_files, 344);
+HOLDS(sizeof(lightning_statistics) >= 352);
 
 AT(lightning_pool_options, struct_size, 0);
 AT(lightning_pool_options, sessions, 8);

@@ -47,6 +47,50 @@ TEST_F(CApi, WritesABatchAcrossKeyspacesAsOne) {
 
 std::string number(std::int64_t value) { return {reinterpret_cast<const char*>(&value), sizeof(value)}; }
 
+TEST_F(CApi, WritesAndReadsValuesInPieces) {
+  const std::string piece(700'000, 'p');
+  lightning_value_writer* writer = nullptr;
+  OK(lightning_put_stream(db_, nullptr, "film", 4, &writer));
+  for (int i = 0; i < 5; ++i) OK(lightning_value_writer_append(writer, piece.data(), piece.size()));
+  OK(lightning_value_writer_append(writer, "end", 3));
+  EXPECT_EQ(get("film"), "-");
+  FAILS(BUSY, lightning_close(db_));
+  OK(lightning_value_writer_commit(writer, nullptr));
+  FAILS(INVALID_ARGUMENT, lightning_value_writer_commit(writer, nullptr));
+  FAILS(INVALID_ARGUMENT, lightning_value_writer_append(writer, "x", 1));
+  lightning_value_writer_free(writer);
+
+  lightning_value_reader* reader = nullptr;
+  OK(lightning_get_stream(db_, nullptr, "film", 4, nullptr, &reader));
+  ASSERT_NE(reader, nullptr);
+  EXPECT_EQ(lightning_value_reader_size(reader), 5 * piece.size() + 3);
+  char into[5];
+  OK(lightning_value_reader_read(reader, 5 * piece.size() - 2, into, 5));
+  EXPECT_EQ(std::string(into, 5), "ppend");
+  FAILS(INVALID_ARGUMENT, lightning_value_reader_read(reader, 5 * piece.size(), into, 5));
+  FAILS(INVALID_ARGUMENT, lightning_value_reader_read(reader, 0, nullptr, 5));
+  FAILS(BUSY, lightning_close(db_));
+  lightning_value_reader_free(reader);
+
+  lightning_statistics statistics;
+  OK(lightning_read_statistics(db_, &statistics, sizeof(statistics)));
+  EXPECT_EQ(statistics.blob_files, 1u);
+  EXPECT_GT(statistics.blob_bytes, 0u);
+  EXPECT_EQ(statistics.blob_garbage_bytes, 0u);
+  EXPECT_EQ(statistics.damaged_blob_files, 0u);
+
+  OK(lightning_put_stream(db_, nullptr, "film", 4, &writer));
+  OK(lightning_value_writer_append(writer, piece.data(), piece.size()));
+  lightning_value_writer_free(writer);
+  EXPECT_EQ(get("film").size(), 5 * piece.size() + 3) << "nothing was committed";
+  OK(lightning_get_stream(db_, nullptr, "none", 4, nullptr, &reader));
+  EXPECT_EQ(reader, nullptr);
+  FAILS(INVALID_ARGUMENT, lightning_put_stream(db_, nullptr, "k", 1, nullptr));
+  FAILS(INVALID_ARGUMENT, lightning_value_writer_append(nullptr, "x", 1));
+  lightning_value_writer_free(nullptr);
+  lightning_value_reader_free(nullptr);
+}
+
 TEST_F(CApi, MergesAloneInBatchesAndInTransactions) {
   lightning_keyspace_options options = LIGHTNING_KEYSPACE_OPTIONS_INIT;
   options.merge_operator = "add";

@@ -321,6 +321,53 @@ TEST_F(Commands, InspectShowsALogRecordByRecord) {
   expect_failure(run({"inspect", "wal", db + "/SUPERBLOCK"}), 5, "SUPERBLOCK");
 }
 
+TEST_F(Commands, LargeValuesGoThroughFilesAndLieInBlobFiles) {
+  std::string value;
+  for (int i = 0; i < 400'000; ++i) value += std::to_string(i);
+  write_file(files / "in", value);
+  EXPECT_EQ(ldb("put", {"film", "--value-file", files / "in"}).exit_code, 0);
+  EXPECT_EQ(ldb("get", {"film", "--output", files / "out"}).out, "");
+  EXPECT_TRUE(read_file(files / "out") == value);
+  EXPECT_TRUE(ldb("get", {"film", "--output", "-"}).out == value);
+  EXPECT_TRUE(ldb("get", {"film", "--raw"}).out == value);
+  expect_failure(ldb("get", {"none", "--output", files / "out"}), 12, "error[LDB-1017]");
+  EXPECT_TRUE(read_file(files / "out") == value) << "what was there stays";
+  expect_failure(ldb("put", {"k", "--value-file", files / "absent"}), 7, "absent");
+
+  ASSERT_EQ(ldb("compact").exit_code, 0);
+  const Outcome stats = ldb("stats", {"--json"});
+  EXPECT_NE(stats.out.find("\"blobs\":{\"files\":1,"), std::string::npos) << stats.out;
+  EXPECT_NE(stats.out.find("\"space_amplification\":1."), std::string::npos) << stats.out;
+  EXPECT_NE(ldb("stats").out.find("1 large values"), std::string::npos);
+  EXPECT_NE(ldb("check").out.find("1 large values"), std::string::npos);
+  for (const char* format : {"dump", "jsonl"}) {
+    const std::string copy = files / ("copy-" + std::string(format)), exported = files / format;
+    EXPECT_EQ(ldb("export", {"--output", exported, "--format", format}).exit_code, 0);
+    EXPECT_EQ(run({"import", "--path", copy, "--input", exported, "--format", format}).exit_code, 0);
+    EXPECT_TRUE(run({"get", "--path", copy, "film", "--raw"}).out == value) << format;
+  }
+  int found = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(db + "/blobs")) {
+    const std::string file = entry.path().string();
+    const Outcome inspected = run({"inspect", "blob", file, "--json", "--entries"});
+    EXPECT_EQ(inspected.exit_code, 0) << inspected.err;
+    EXPECT_NE(inspected.out.find("\"fact\":\"record\",\"key\":\"film\""), std::string::npos) << inspected.out;
+    std::string bytes = read_file(entry.path());
+    bytes[bytes.size() / 2] ^= 1;
+    write_file(entry.path(), bytes);
+    const Outcome damaged = ldb("check");
+    EXPECT_EQ(damaged.exit_code, 10) << damaged.out << damaged.err;
+    EXPECT_NE(damaged.out.find(file), std::string::npos) << damaged.out;
+    expect_failure(ldb("get", {"film", "--output", files / "new"}), 10, file);
+    EXPECT_FALSE(std::filesystem::exists(files / "new"));
+    ++found;
+  }
+  EXPECT_EQ(found, 1);
+  EXPECT_EQ(ldb("keyspace", {"create", "inline", "--blob-threshold", "never"}).exit_code, 0);
+  EXPECT_NE(ldb("keyspace", {"list"}).out.find("blob-threshold=never"), std::string::npos);
+  EXPECT_NE(ldb("keyspace", {"create", "k", "--blob-threshold", "3"}).exit_code, 0);
+}
+
 // --- usage --------------------------------------------------------------------------------------------------
 
 TEST(Usage, MistakesAreExitCodeTwoWithASuggestion) {
