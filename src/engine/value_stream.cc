@@ -70,7 +70,7 @@ void ValueStream::discard() {
 
 Status ValueSource::read(std::uint64_t offset, std::span<char> into) {
   if (cursor_) {
-    const Status read = cursor_->read(offset, into);
+    Status read = cursor_->read(offset, into);
     if (read || read.error().code() == ErrorCode::kInvalidArgument) return read;
     return engine_->large_damage(*view_->version, key_, read.error());
   }
