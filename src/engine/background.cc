@@ -55,7 +55,8 @@ void Engine::let_go_of_overdue() {
 void Engine::run_flush(const TreePtr& tree) {
   let_go_of_overdue();
   if (!closing())
-    if (const Status status = flush_sealed(*tree); !status) background_failed(status.error());
+    if (const Status status = write_again_if_wrong(*tree, [&] { return flush_sealed(*tree); }); !status)
+      background_failed(status.error());
   tree->flush_queued.store(false);
   // What was sealed meanwhile found the flag set and left it to us.
   if (!closing() && !writes_stopped_.load() && !tree->dropped.load() && !tree->pin_view()->sealed.empty())
@@ -206,7 +207,7 @@ void Engine::watch_expiry() {
 
 void Engine::run_compaction(const TreePtr& tree, compaction::Plan plan) {
   let_go_of_overdue();
-  const Status status = closing() ? Status{} : compact(*tree, plan);
+  const Status status = closing() ? Status{} : write_again_if_wrong(*tree, [&] { return compact(*tree, plan); });
   end_compaction(*tree, plan);
   if (!status && !note_damage(*tree->pin_view()->version, status.error())) background_failed(status.error());
   plan = {};  // lets go of the inputs, so that their files go now
@@ -441,7 +442,11 @@ Result<compaction::OutputOptions::Target> Engine::create_table_file() {
 Result<manifest::TablePtr> Engine::open_table(const sstable::TableMeta& meta, bool just_written) {
   const std::string path = paths_.table(meta.number);
   auto opened = sstable::Table::open(env_, path, superblock_.store_id, meta, *cache_, budget_, &table_files_);
-  if (!opened && opened.error().code() == ErrorCode::kTableCorrupt && !just_written)
+  // It halts its own keys only. Beside a writer a table that is gone means that there is a newer version.
+  const auto halts_its_keys = [&](ErrorCode code) {
+    return code == ErrorCode::kTableCorrupt || (code == ErrorCode::kTableMissing && !beside_writer_);
+  };
+  if (!opened && !just_written && halts_its_keys(opened.error().code()))
     opened = sstable::Table::unreadable(path, meta, opened.error(), *cache_, budget_);
   LIGHTNING_ASSIGN(auto table, std::move(opened));
   if (just_written && config_.integrity_validation_level == IntegrityLevel::kParanoid) {
@@ -513,6 +518,18 @@ bool Engine::note_damage(const manifest::Version& version, const Error& error) c
     }
   }
   return false;
+}
+
+// A new table that does not read back as it was written is written once more, to another file: what it should hold is
+// all still there. A disk that does so every time is not trusted with more.
+Status Engine::write_again_if_wrong(const Tree& tree, const std::function<Status()>& job) {
+  constexpr int kAttempts = 3;
+  for (int attempt = 1;; ++attempt) {
+    Status status = job();
+    if (status || status.error().code() != ErrorCode::kTableCorrupt || attempt == kAttempts || closing()) return status;
+    if (note_damage(*tree.pin_view()->version, status.error())) return status;  // of an input
+    background_.tables_rewritten.fetch_add(1, std::memory_order_relaxed);
+  }
 }
 
 void Engine::background_failed(const Error& error) {

@@ -375,6 +375,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void note_obsolete(format::FileNumber number);
   void remove_obsolete_files();
   bool closing() const { return closing_.load(std::memory_order_acquire); }
+  Status write_again_if_wrong(const Tree& tree, const std::function<Status()>& job);
   void background_failed(const Error& error);
   void schedule_recovery();
   void run_recovery();
@@ -444,6 +445,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   const Paths paths_;
   LightningDbConfig config_;  // effective
   const Access access_;
+  bool beside_writer_ = false;  // another process had the store open for writing when this reader opened it
   const Tuning tuning_;
   const KeyspaceOptions default_options_;  // of the default keyspace, if it is created
   format::MergeOperators merge_operators_;

@@ -164,6 +164,7 @@ Status Engine::open_read_only() {
   constexpr int kAttempts = 8;
   for (int attempt = 1;; ++attempt) {
     LIGHTNING_ASSIGN(const bool live_writer, env_.files.is_locked(paths_.lock()));
+    beside_writer_ = live_writer;
     const Status status = [&]() -> Status {
       auto superblock = manifest::read_superblock(env_, paths_.root);
       if (!superblock) {

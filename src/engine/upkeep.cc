@@ -57,7 +57,7 @@ Status Engine::compact_range(const Keyspace& keyspace, const KeyRange& range, co
       if (plan) begin_compaction(*tree, *plan);
     }
     if (plan) {
-      const Status status = compact(*tree, *plan);
+      const Status status = write_again_if_wrong(*tree, [&] { return compact(*tree, *plan); });
       end_compaction(*tree, *plan);
       if (!status && !note_damage(*tree->pin_view()->version, status.error())) {
         background_failed(status.error());
@@ -264,6 +264,7 @@ Statistics Engine::stats() {
   stats.blob_collections = read(background_.blob_collections);
   stats.blob_bytes_moved = read(background_.blob_bytes_moved);
   stats.blob_bytes_reclaimed = read(background_.blob_bytes_reclaimed);
+  stats.tables_rewritten = read(background_.tables_rewritten);
   stats.stalls.level0_slowdown_count = read(background_.level0_slowdown_count);
   stats.stalls.level0_slowdown_us = read(background_.level0_slowdown_us);
   stats.stalls.level0_stop_count = read(background_.level0_stop_count);

@@ -65,7 +65,8 @@ struct Fault {
   std::string path_part{};                // of the path, if not empty
   std::uint64_t nth = 1;
   bool sticky = false;
-  int os_error = 5;  // EIO
+  int os_error = 5;           // EIO
+  bool stores_wrong = false;  // instead of failing, a write stores one bit otherwise than it was told, and says nothing
 };
 
 struct SimulatedDiskOptions {
@@ -191,6 +192,7 @@ class SimulatedFileSystem final : public FileSystem {
   struct Entered {
     std::uint64_t life = 0;
     int os_error = 0;            // it shall fail with this
+    bool stores_wrong = false;   // it shall store something else
     std::optional<Armed> crash;  // it shall crash: kDuring or kAfter
     bool cut_short() const { return os_error != 0 || (crash && crash->stage == CrashStage::kDuring); }
   };
@@ -198,7 +200,7 @@ class SimulatedFileSystem final : public FileSystem {
   Result<Entered> enter(const Io& io);
   // Fails if the call crashed: its caller must not be told that it succeeded.
   Status leave(Entered& entered, const Io& io);
-  int injected_error(const Io& io);
+  void inject_fault(const Io& io, Entered& entered);
   void run_crash(Armed armed);
   Open* find_open(const Handle& handle);  // null if its process is dead
   void release(std::uint32_t slot);

@@ -34,7 +34,7 @@ Result<SimulatedFileSystem::Entered> SimulatedFileSystem::enter(const Io& io) {
     if (halted_) return dead_error(*io.path);
     entered.life = life_;
     ++counts_[static_cast<std::size_t>(io.kind)];
-    entered.os_error = injected_error(io);
+    inject_fault(io, entered);
     if (!changes_something(io.kind) && !options_.count_reads) return entered;
     ++count_;
     const std::uint64_t facts[] = {trace_, static_cast<std::uint64_t>(io.kind), io.offset, io.bytes};
@@ -58,9 +58,8 @@ Status SimulatedFileSystem::leave(Entered& entered, const Io& io) {
   return {};
 }
 
-int SimulatedFileSystem::injected_error(const Io& io) {
-  int error = 0;
-  if (io.kind == IoKind::kLogWrite) return 0;  // a store into memory cannot fail
+void SimulatedFileSystem::inject_fault(const Io& io, Entered& entered) {
+  if (io.kind == IoKind::kLogWrite) return;  // a store into memory cannot fail
   std::erase_if(faults_, [&](Fault& fault) {
     if (fault.kind && *fault.kind != io.kind) return false;
     if (fault.file_class && *fault.file_class != io.file_class) return false;
@@ -69,10 +68,10 @@ int SimulatedFileSystem::injected_error(const Io& io) {
       --fault.nth;
       return false;
     }
-    error = fault.os_error;
+    entered.stores_wrong = fault.stores_wrong;
+    entered.os_error = fault.stores_wrong ? 0 : fault.os_error;
     return !fault.sticky;
   });
-  return error;
 }
 
 Error SimulatedFileSystem::dead_error(std::string_view path) const {
@@ -184,6 +183,12 @@ Status SimulatedFileSystem::write_out(const Handle& handle, std::uint64_t offset
     Open* const open = find_open(handle);
     if (open == nullptr) return dead_error(handle.path);
     const std::uint64_t wanted = entered.cut_short() ? dice_.below(bytes.size() + 1) : bytes.size();
+    std::string wrong;
+    if (entered.stores_wrong && !bytes.empty()) {
+      wrong = bytes;
+      wrong[dice_.below(wrong.size())] ^= static_cast<char>(1u << dice_.below(8));
+      bytes = wrong;
+    }
     written = disk_.write(open->node, offset, bytes.substr(0, wanted));
     if (error == 0 && written < wanted) error = ENOSPC;
     write_back_some(handle, *open);

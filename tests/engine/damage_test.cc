@@ -101,9 +101,9 @@ class Damage : public testing::Test {
   }
   void expect_damaged(const Status& status, const std::string& file) {
     ASSERT_FALSE(status);
-    EXPECT_EQ(status.error().code(), ErrorCode::kTableCorrupt) << status.error().to_string();
+    EXPECT_EQ(status.error().code(), damage_) << status.error().to_string();
     EXPECT_EQ(status.error().context().file, file);
-    EXPECT_NE(status.error().context().offset, ErrorContext::kNoOffset);
+    EXPECT_EQ(status.error().context().offset == ErrorContext::kNoOffset, damage_ == ErrorCode::kTableMissing);
     EXPECT_NE(status.error().context().key_range, "");
     EXPECT_NE(status.error().advice(), "");
   }
@@ -120,6 +120,43 @@ class Damage : public testing::Test {
     }
   }
 
+  // Of a table that opened as one that can't be read: the rest goes on.
+  void expect_halts_alone(const std::string& file) {
+    const Statistics stats = db().stats();
+    SCOPED_TRACE(stats.damaged_tables[0].error);
+    EXPECT_EQ(stats.damaged_tables[0].file, file);
+    const std::string smallest = stats.damaged_tables[0].smallest_key, largest = stats.damaged_tables[0].largest_key;
+    ASSERT_LE(smallest, key(500));
+    ASSERT_GE(largest, key(500));
+    for (int i = 0; i < kKeys; i += 7) {
+      const auto got = db().get(key(i));
+      if (smallest <= key(i) && key(i) <= largest) {
+        expect_damaged(got, file);
+      } else {
+        ASSERT_TRUE(got) << got.error().to_string();
+        EXPECT_EQ(**got, value(i, 0));
+      }
+    }
+    Iterator it = db().iterate({.upper_bound = smallest});
+    std::uint64_t seen = 0;
+    for (it.seek_to_first(); it.valid(); it.next()) ++seen;
+    ok(it.status());
+    it = db().iterate();
+    for (it.seek_to_last(); it.valid(); it.prev()) ++seen;
+    expect_damaged(it.status(), file);
+    EXPECT_GT(seen, 0u);
+    EXPECT_EQ(db().check()->findings.size(), 1u);
+    EXPECT_EQ(db().check({.full = false})->findings.size(), 1u);
+    // Writes go on, hide what can't be read, and sink as far as they may.
+    ok(db().put(key(500), "new"));
+    ok(db().flush());
+    expect_damaged(db().compact_range(), file);
+    EXPECT_EQ(**db().get(key(500)), "new");
+    EXPECT_EQ(db().stats().background_error, "");
+    ok(db().put(key(500), value(500, 0)));
+  }
+
+  ErrorCode damage_ = ErrorCode::kTableCorrupt;  // what expect_damaged() expects
   LightningDbConfig config_;
   env::SimulatedWorld world_{1};
   std::optional<Database> opened_;
@@ -272,40 +309,9 @@ TEST_F(Damage, OfFooterIndexOrFilterHaltsTheTableAloneWhenTheStoreOpens) {
     const std::uint64_t at = bytes - from_end;
     ASSERT_TRUE(world_.files.flip_bit(file, at));
     life([&] {
-      const Statistics stats = db().stats();
-      if (stats.damaged_tables.empty()) return;  // padding, or a data block
+      if (db().stats().damaged_tables.empty()) return;  // padding, or a data block
       ++refused;
-      SCOPED_TRACE(stats.damaged_tables[0].error);
-      EXPECT_EQ(stats.damaged_tables[0].file, file);
-      const std::string smallest = stats.damaged_tables[0].smallest_key, largest = stats.damaged_tables[0].largest_key;
-      ASSERT_LE(smallest, key(500));
-      ASSERT_GE(largest, key(500));
-      for (int i = 0; i < kKeys; i += 7) {
-        const auto got = db().get(key(i));
-        if (smallest <= key(i) && key(i) <= largest) {
-          expect_damaged(got, file);
-        } else {
-          ASSERT_TRUE(got) << got.error().to_string();
-          EXPECT_EQ(**got, value(i, 0));
-        }
-      }
-      Iterator it = db().iterate({.upper_bound = smallest});
-      std::uint64_t seen = 0;
-      for (it.seek_to_first(); it.valid(); it.next()) ++seen;
-      ok(it.status());
-      it = db().iterate();
-      for (it.seek_to_last(); it.valid(); it.prev()) ++seen;
-      expect_damaged(it.status(), file);
-      EXPECT_GT(seen, 0u);
-      EXPECT_EQ(db().check()->findings.size(), 1u);
-      EXPECT_EQ(db().check({.full = false})->findings.size(), 1u);
-      // Writes go on, hide what can't be read, and sink as far as they may.
-      ok(db().put(key(500), "new"));
-      ok(db().flush());
-      expect_damaged(db().compact_range(), file);
-      EXPECT_EQ(**db().get(key(500)), "new");
-      EXPECT_EQ(db().stats().background_error, "");
-      ok(db().put(key(500), value(500, 0)));
+      expect_halts_alone(file);
       ok(db().close());
     });
     ASSERT_TRUE(world_.files.flip_bit(file, at));  // restored
@@ -350,6 +356,27 @@ TEST_F(Damage, OfAnErasedRangeBringsNothingBack) {
     for (int i = 0; i < kKeys; ++i) {
       EXPECT_EQ(db().get(key(i))->has_value(), i < 500);
     }
+  });
+}
+
+TEST_F(Damage, ATableThatIsNotThereHaltsItselfAloneWhenTheStoreOpens) {
+  fill();
+  std::uint64_t offset = 0;
+  const std::string file = file_with(500, 0, offset), bytes = world_.files.content(file);
+  life([&] {
+    ok(db().close());
+    ok(world_.files.remove(file));
+  });
+  life([&] {
+    ASSERT_EQ(db().stats().damaged_tables.size(), 1u);
+    damage_ = ErrorCode::kTableMissing;
+    expect_halts_alone(file);
+    ok(db().close());
+  });
+  world_.files.put_file(file, bytes);
+  life([&] {
+    EXPECT_TRUE(db().stats().damaged_tables.empty());
+    expect_newest(0, -100);
   });
 }
 

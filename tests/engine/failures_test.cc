@@ -146,6 +146,42 @@ TEST_F(Failures, WritersGoOnOnceAFlushThatFoundTheDiskFullFindsSpace) {
   });
 }
 
+TEST_F(Failures, ATableThatDoesNotReadBackAsItWasWrittenIsWrittenAgain) {
+  config_.integrity_validation_level = IntegrityLevel::kParanoid;  // reads back all of it
+  life([&] {
+    const env::Fault wrong{.kind = env::IoKind::kWrite, .path_part = "/tables/", .stores_wrong = true};
+    put("key", "1");
+    world_.files.add_fault(wrong);
+    ok(db().flush());
+    write_runs();
+    world_.files.add_fault(wrong);
+    ok(db().compact_range(KeyRange{}));
+    EXPECT_EQ(db().stats().tables_rewritten, 2u);
+    EXPECT_TRUE(db().stats().damaged_tables.empty());
+    EXPECT_EQ(get("key"), "1");
+    EXPECT_EQ(get("key7"), noise(207));
+    EXPECT_EQ(table_files(), live_tables());
+    put("key", "2");
+  });
+  life([&] { EXPECT_EQ(get("key"), "2"); });
+}
+
+TEST_F(Failures, ADiskOnWhichNoTableReadsBackStopsWritesAndLosesNone) {
+  config_.integrity_validation_level = IntegrityLevel::kParanoid;
+  life([&] {
+    world_.files.add_fault(
+        {.kind = env::IoKind::kWrite, .path_part = "/tables/", .sticky = true, .stores_wrong = true});
+    put("key", "1");
+    const Status flushed = db().flush();
+    ASSERT_FALSE(flushed);
+    EXPECT_EQ(flushed.error().code(), ErrorCode::kTableCorrupt) << flushed.error().to_string();
+    EXPECT_EQ(get("key"), "1");
+    EXPECT_FALSE(db().put("key", "2"));
+    world_.files.clear_faults();
+  });
+  life([&] { EXPECT_EQ(get("key"), "1"); });
+}
+
 TEST_F(Failures, AMergeThatFailsLeavesNoFiles) {
   life([&] {
     write_runs();
