@@ -6,6 +6,7 @@
 
 #include "index/world.h"
 #include "support/child_process.h"
+#include "support/simulated_seeds.h"
 
 namespace lightning::index {
 namespace {
@@ -257,7 +258,7 @@ class Lives {
 };
 
 TEST(Index, EqualsItsRecordsAfterEveryCrash) {
-  constexpr std::uint64_t kSeeds = 300, kTogether = 60;
+  constexpr std::uint64_t kSeeds = testing_support::simulated_seeds(300), kTogether = 60;
   for (std::uint64_t first = 1; first <= kSeeds; first += kTogether)
     EXPECT_TRUE(testing_support::passes_in_child([first] {
       for (std::uint64_t seed = first; seed < first + kTogether && !testing::Test::HasFailure(); ++seed) {

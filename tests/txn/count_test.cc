@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "support/child_process.h"
+#include "support/simulated_seeds.h"
 #include "txn/world.h"
 
 namespace lightning::txn {
@@ -185,9 +186,11 @@ void live_and_die(std::uint64_t seed) {
 }
 
 TEST(Count, EqualsAScanAfterEveryCrash) {
-  for (std::uint64_t first = 1; first <= 300; first += 100)
+  constexpr std::uint64_t kSeeds = testing_support::simulated_seeds(300), kTogether = 60;
+  for (std::uint64_t first = 1; first <= kSeeds; first += kTogether)
     EXPECT_TRUE(testing_support::passes_in_child([first] {
-      for (std::uint64_t seed = first; seed < first + 100 && !testing::Test::HasFailure(); ++seed) live_and_die(seed);
+      for (std::uint64_t seed = first; seed < first + kTogether && !testing::Test::HasFailure(); ++seed)
+        live_and_die(seed);
     })) << "seeds from "
         << first;
 }

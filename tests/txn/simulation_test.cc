@@ -8,6 +8,7 @@
 
 #include "base/planted_bug.h"
 #include "support/child_process.h"
+#include "support/simulated_seeds.h"
 #include "txn/world.h"
 
 namespace lightning::txn {
@@ -296,8 +297,8 @@ TEST(Simulation, NoMoneyIsMadeOrLostByTransactionsCrashesAndOtherWriters) {
     return;
   }
   const char* count = std::getenv("LIGHTNING_TEST_SEEDS");
-  const std::uint64_t seeds = count ? std::strtoull(count, nullptr, 10) : 300;
-  for (std::uint64_t first = 1; first <= seeds; first += 100) EXPECT_TRUE(all_pass(first, first + 99));
+  const std::uint64_t seeds = count ? std::strtoull(count, nullptr, 10) : testing_support::simulated_seeds(300);
+  for (std::uint64_t first = 1; first <= seeds; first += 60) EXPECT_TRUE(all_pass(first, first + 59));
 }
 
 #if defined(LIGHTNING_PLANTED_BUGS)

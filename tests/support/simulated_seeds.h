@@ -1,0 +1,17 @@
+// How many seeds a simulation runs in a test.
+#pragma once
+
+#include <cstdint>
+
+namespace lightning::testing_support {
+
+// ThreadSanitizer takes ten times as long, and of fibers, which share one thread, it sees only that they are switched.
+constexpr std::uint64_t simulated_seeds(std::uint64_t in_a_plain_build) {
+#ifdef __SANITIZE_THREAD__
+  return in_a_plain_build / 5;
+#else
+  return in_a_plain_build;
+#endif
+}
+
+}  // namespace lightning::testing_support
