@@ -108,7 +108,7 @@ TEST(Batch, NamesTheOperationThatIsMalformed) {
 }
 
 TEST(Batch, ErasesRangesWithAndWithoutBounds) {
-  const auto range = [](std::optional<std::string> start, std::optional<std::string> end) {
+  const auto range = [](const std::optional<std::string>& start, const std::optional<std::string>& end) {
     std::string encoded;
     append_operation(encoded, erase_range(7, start, end));
     BatchReader reader(encoded);

@@ -27,7 +27,7 @@ TEST_P(Writers, ShareTheLogWithoutLosingOrMixingACommit) {
   std::vector<std::vector<std::pair<Sequence, std::string>>> own(kWriters);
   run_threads(kWriters, [&](int writer) {
     for (int i = 0; i < kEach; ++i) {
-      const auto n = static_cast<std::uint64_t>(writer * kEach + i);
+      const auto n = static_cast<std::uint64_t>(writer) * kEach + static_cast<std::uint64_t>(i);
       const std::string payload = payload_of(n, 10 + n % 500);
       const auto ticket = append(*log, payload, n % 7 == 0, static_cast<std::uint32_t>(1 + n % 3));
       EXPECT_GE(log->last_completed(), ticket.last_sequence);  // all before it are complete
@@ -56,7 +56,9 @@ TEST_P(Writers, MixSmallCommitsAndOnesLargerThanSegments) {
   run_threads(8, [&](int writer) {
     for (int i = 0; i < 20; ++i) {
       const bool large = (writer + i) % 5 == 0;
-      commit(*log, payload_of(static_cast<std::uint64_t>(writer * 100 + i), large ? 50'000 : 100), i % 4 == 0);
+      commit(*log,
+             payload_of(static_cast<std::uint64_t>(writer) * 100 + static_cast<std::uint64_t>(i), large ? 50'000 : 100),
+             i % 4 == 0);
     }
   });
   must(log->close());

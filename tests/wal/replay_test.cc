@@ -274,7 +274,7 @@ TEST(Replay, KeepsACutTailCutInTheNextLife) {
     must(next->close());
   }
   auto expected = log.prefix(3);
-  expected.push_back("in place of the fourth");
+  expected.emplace_back("in place of the fourth");
   EXPECT_EQ(must(log.place.replay()).payloads(), expected);
   // Even if the disk gives the lost record back.
   const std::string record = log.bytes().substr(lost, 16);
