@@ -520,13 +520,15 @@ bool Engine::note_damage(const manifest::Version& version, const Error& error) c
   return false;
 }
 
-// A new table that does not read back as it was written is written once more, to another file: what it should hold is
-// all still there. A disk that does so every time is not trusted with more.
+// A new table or blob file that does not read back as it was written is written once more, to another file: what it
+// should hold is all still there. A disk that does so every time is not trusted with more.
 Status Engine::write_again_if_wrong(const Tree& tree, const std::function<Status()>& job) {
   constexpr int kAttempts = 3;
   for (int attempt = 1;; ++attempt) {
     Status status = job();
-    if (status || status.error().code() != ErrorCode::kTableCorrupt || attempt == kAttempts || closing()) return status;
+    const bool wrong = !status && (status.error().code() == ErrorCode::kTableCorrupt ||
+                                   status.error().code() == ErrorCode::kBlobCorrupt);
+    if (!wrong || attempt == kAttempts || closing()) return status;
     if (note_damage(*tree.pin_view()->version, status.error())) return status;  // of an input
     background_.tables_rewritten.fetch_add(1, std::memory_order_relaxed);
   }

@@ -44,7 +44,10 @@ Result<compaction::BlobOutput::Target> Engine::create_blob_file() {
 Result<manifest::BlobPtr> Engine::open_blob(const blob::FileMeta& meta, bool just_written) {
   const std::string path = paths_.blob(meta.number);
   auto opened = blob::BlobFile::open(env_, path, superblock_.store_id, meta, *cache_, budget_, &table_files_);
-  if (!opened && opened.error().code() == ErrorCode::kBlobCorrupt && !just_written)
+  const auto halts_its_values = [&](ErrorCode code) {  // alone, as open_table() says
+    return code == ErrorCode::kBlobCorrupt || (code == ErrorCode::kBlobMissing && !beside_writer_);
+  };
+  if (!opened && !just_written && halts_its_values(opened.error().code()))
     opened = blob::BlobFile::unreadable(path, meta, opened.error(), *cache_, budget_);
   LIGHTNING_ASSIGN(auto file, std::move(opened));
   if (just_written && config_.integrity_validation_level == IntegrityLevel::kParanoid) {

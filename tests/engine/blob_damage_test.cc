@@ -93,13 +93,54 @@ TEST_F(BlobDamage, InAnyByteGivesATypedErrorOrTheRightValue) {
   EXPECT_LE(unseen, 16);                  // what lies between records belongs to nobody
 }
 
-TEST_F(BlobDamage, OfASizeThatIsWrongOrAFileThatIsGoneIsNamedAtOpen) {
-  const std::string file = fill();
+TEST_F(BlobDamage, OfASizeThatIsWrongOrAFileThatIsGoneHaltsItsValuesAlone) {
+  const std::string file = fill(), bytes = world_.files.content(file);
+  const auto expect_halted = [&](ErrorCode code) {
+    life([&](Result<Database>& db) {
+      ASSERT_TRUE(db) << db.error().to_string();
+      for (const char* key : {"a", "b"}) {
+        const auto got = db->get(key);
+        ASSERT_FALSE(got) << key;
+        EXPECT_EQ(got.error().code(), code) << got.error().to_string();
+        EXPECT_EQ(got.error().context().file, file);
+      }
+      EXPECT_EQ(must(db->get("small")), "s");
+      EXPECT_OK(db->put("after", std::string(300, 'x')));
+      EXPECT_OK(db->flush());
+      EXPECT_FALSE(must(db->check()).findings.empty());
+      ASSERT_EQ(db->stats().damaged_blob_files.size(), 1u);
+    });
+  };
+  ASSERT_TRUE(world_.files.truncate_file(file, bytes.size() - 1));
+  expect_halted(ErrorCode::kBlobCorrupt);
   EXPECT_OK(world_.files.remove(file));
+  expect_halted(ErrorCode::kBlobMissing);
+  world_.files.put_file(file, bytes);
   life([&](Result<Database>& db) {
-    ASSERT_FALSE(db);
-    EXPECT_EQ(db.error().code(), ErrorCode::kBlobMissing) << db.error().to_string();
-    EXPECT_EQ(db.error().context().file, file);
+    ASSERT_TRUE(db) << db.error().to_string();
+    EXPECT_EQ(must(db->get("a")), a_);
+    EXPECT_EQ(must(db->get("b")), b_);
+    EXPECT_TRUE(must(db->check()).findings.empty());
+  });
+}
+
+TEST_F(BlobDamage, OfAFileJustWrittenIsMendedByWritingItAgain) {
+  config_.integrity_validation_level = IntegrityLevel::kParanoid;  // reads back all of it
+  const std::string large(20'000, 'a');
+  life([&](Result<Database>& db) {
+    ASSERT_TRUE(db) << db.error().to_string();
+    EXPECT_OK(db->put("a", large));
+    world_.files.add_fault({.kind = env::IoKind::kWrite, .path_part = "/blobs/", .stores_wrong = true});
+    EXPECT_OK(db->flush());
+    EXPECT_EQ(db->stats().tables_rewritten, 1u);
+    EXPECT_EQ(must(db->get("a")), large);
+    EXPECT_OK(db->put("b", b_));
+  });
+  EXPECT_EQ(must(world_.files.list("/db/blobs")).size(), 1u);
+  life([&](Result<Database>& db) {
+    ASSERT_TRUE(db) << db.error().to_string();
+    EXPECT_EQ(must(db->get("a")), large);
+    EXPECT_EQ(must(db->get("b")), b_);
   });
 }
 
