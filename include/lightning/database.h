@@ -21,6 +21,7 @@
 #include "lightning/iterator.h"
 #include "lightning/keyspace_options.h"
 #include "lightning/open_options.h"
+#include "lightning/recovery.h"
 #include "lightning/result.h"
 #include "lightning/statistics.h"
 #include "lightning/transaction.h"
@@ -163,7 +164,8 @@ class Database {
   // Recovers what a crash left: after an error nothing of the old state was changed.
   // Errors: kConfigInvalid, kLockHeld (names the process), kDatabaseNotFound, kDatabaseExists, kNotADatabase,
   //         kFormatUnsupported, kManifestCorrupt, kTableMissing, kBlobMissing, kWalMissing, kWalCorrupt, kIo,
-  //         kPermissionDenied.
+  //         kPermissionDenied, kNoSpace and kInsufficientResources (file handles), which say how much is needed,
+  //         kRecoveryInterrupted and kStaleStore as `options` ask for.
   // A damaged table or blob file is none of them: reads of its keys answer kTableCorrupt or kBlobCorrupt, the rest goes
   // on (Statistics::damaged_tables, damaged_blob_files).
   static Result<Database> open(const std::string& path, const LightningDbConfig& config = {},
@@ -301,6 +303,8 @@ class Database {
   std::vector<SnapshotInfo> snapshots() const;
 
   // --- upkeep ----------------------------------------------------------------------------------------------
+  // How this database was opened: what each stage of recovery found and did. Valid as long as the database.
+  const RecoveryReport& recovery_report() const;
   // Writes the memtables to tables and waits; durable on return.
   Status flush();
   // Brings what was written to the range before the call into one level, dropping on the way what no snapshot can see;

@@ -88,6 +88,7 @@ enum class ErrorCode : std::uint16_t {
   kInconsistentState = 4008,  // an invariant does not hold: a bug, or damage no checksum saw
   kBlobMissing = 4009,        // a file of large values is not there
   kBlobCorrupt = 4010,
+  kStaleStore = 4011,  // an older copy of the store lies where a newer one was known to be
   kInternal = 4099,
 };
 

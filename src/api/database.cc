@@ -216,6 +216,7 @@ Iterator Database::iterate(const Keyspace& keyspace, const IterateOptions& optio
 Snapshot Database::snapshot() const { return engine_->snapshot({}); }
 Snapshot Database::snapshot(std::string_view owner) const { return engine_->snapshot(owner); }
 
+const RecoveryReport& Database::recovery_report() const { return engine_->recovery_report(); }
 Status Database::flush() { return engine_->flush(); }
 Status Database::compact_range(const KeyRange& range, const CompactOptions& options) {
   return engine_->compact_range(engine_->default_keyspace(), range, options);

@@ -96,6 +96,8 @@ constexpr CodeFacts kFacts[] = {
      "put the file back from a backup or replica; do not delete anything else"},
     {ErrorCode::kBlobCorrupt, "BlobCorrupt", kCrit,
      "keep the files; run lightning_db check; restore the values from a backup"},
+    {ErrorCode::kStaleStore, "StaleStore", kCrit,
+     "put the newer store in its place; to go on with the old copy, lower the generation that is asked for"},
     {ErrorCode::kInternal, "Internal", kCrit, "this is a defect: please report it with the message"},
 };
 

@@ -32,6 +32,7 @@ int run_command_line(int argc, const char* const* argv) {
   add_export_command(line);
   add_index_command(line);
   add_upkeep_commands(line);
+  add_recover_command(line);
   add_stats_command(line);
   add_config_command(line);
   add_bench_command(line);

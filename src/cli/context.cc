@@ -25,17 +25,17 @@ Result<LoadedConfig> Context::load_with_path() {
   return loaded;
 }
 
-Result<Database> Context::open_for_reading() {
+Result<Database> Context::open_for_reading(const OpenOptions& open_options) {
   LIGHTNING_ASSIGN(const LoadedConfig loaded, load_with_path());
-  return Database::open_read_only(loaded.path, loaded.config);
+  return Database::open_read_only(loaded.path, loaded.config, open_options);
 }
 
-Result<Database> Context::open_for_writing(Writing writing, bool create_if_missing) {
+Result<Database> Context::open_for_writing(Writing writing, bool create_if_missing, const OpenOptions& open_options) {
   LIGHTNING_ASSIGN(LoadedConfig loaded, load_with_path());
   loaded.config.create_if_missing &= create_if_missing;
   if (writing == Writing::kOneOperation && loaded.config.wal_segment_bytes == 0)
     loaded.config.wal_segment_bytes = kSmallSegmentBytes;
-  return Database::open(loaded.path, loaded.config);
+  return Database::open(loaded.path, loaded.config, open_options);
 }
 
 Result<Keyspace> Context::keyspace(const Database& db) const {

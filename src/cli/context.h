@@ -31,10 +31,10 @@ class Context {
   // The effective configuration. Deprecated settings are told on standard error once.
   Result<LoadedConfig> load();
   // Never creates anything and works beside a writer in another process.
-  Result<Database> open_for_reading();
+  Result<Database> open_for_reading(const OpenOptions& open_options = {});
   // kOneOperation: if nobody says otherwise, with the smallest log segments, which are allocated in no time.
   enum class Writing : std::uint8_t { kOneOperation, kManyOperations };
-  Result<Database> open_for_writing(Writing writing, bool create_if_missing);
+  Result<Database> open_for_writing(Writing writing, bool create_if_missing, const OpenOptions& open_options = {});
   // The one named by --keyspace.
   Result<Keyspace> keyspace(const Database& db) const;
   Result<Keyspace> keyspace_to_write(Database& db) const;  // made if it is new

@@ -78,6 +78,7 @@ ExitCode exit_code_of(ErrorCode code) {
     case ErrorCode::kManifestCorrupt:
     case ErrorCode::kBlobMissing:
     case ErrorCode::kBlobCorrupt:
+    case ErrorCode::kStaleStore:
     case ErrorCode::kInconsistentState:
       return ExitCode::kIntegrity;
 

@@ -3,10 +3,10 @@
 // The four laws, each with its crash test: log before memory; sync before acknowledging; apply before publishing;
 // record new tables durably before deleting old ones.
 //
-// One file per question: open.cc (recovery and closing), write.cc (commit pipeline and back-pressure), read.cc (point
-// reads), background.cc (flush and compaction), install.cc (what becomes durable of them, and how much log is needed),
-// blobs.cc (large values: their files and their garbage), upkeep.cc (compact_range, check, sizes, statistics),
-// keyspaces.cc.
+// One file per question: open.cc (recovery and closing; recovery.h keeps its book), replay.cc (the log's part in it),
+// write.cc (commit pipeline and back-pressure), read.cc (point reads), background.cc (flush and compaction), install.cc
+// (what becomes durable of them, and how much log is needed), blobs.cc (large values: their files and their garbage),
+// upkeep.cc (compact_range, check, sizes, statistics), keyspaces.cc.
 //
 // Threads: any method from any thread between open() and close().
 #pragma once
@@ -53,6 +53,7 @@ struct CountedMoment {
 };
 
 class DatabaseIterator;
+class Recovery;
 class ValueSource;
 class ValueStream;
 using TreePtr = std::shared_ptr<Tree>;
@@ -200,6 +201,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Result<CheckReport> check(const CheckOptions& options);
   Statistics stats();
   const std::string& path() const { return paths_.root; }
+  const RecoveryReport& recovery_report() const { return recovery_report_; }  // of the opening
   env::Env& env() const { return env_; }
   const LightningDbConfig& config() const { return config_; }
   // Of keys and values per write since open; 0 before the first.
@@ -234,23 +236,41 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status register_user_code(const OpenOptions& options);
 
   // --- open.cc
-  Status open_read_write();
-  Status open_read_only();
-  Result<bool> load_or_create_state();  // true if the store is new
+  Status open_read_write(Recovery& recovery, std::uint64_t generation_min);
+  Status open_read_only(Recovery& recovery);
+  Status look_beside_writer(Recovery& recovery);
+  Status check_resources(Recovery& recovery);
+  Status check_space(std::uint64_t needed, std::uint64_t free, std::string_view what_for) const;
+  struct Start {  // what the first stages found out
+    bool there = false, is_new = false;
+    std::optional<Error> damaged_superblock = {};
+  };
+  Status look_at_directory(Start& start);
+  Status take_lock(Recovery& recovery);
+  Status identify(Recovery& recovery, Start& start);
+  Status begin_state();
+  Status recover_manifest(Recovery& recovery, const Start& start, std::uint64_t generation_min);
+  Status open_files(Recovery& recovery);
   Status refuse_foreign_directory();
   Status refuse_lost_superblock();
-  Status open_tables();
-  Status replay_into_tables();
-  Status replay_log();
-  Status check_manifest_end(const wal::ManifestPosition& known) const;
-  bool has_room_for(std::uint64_t bytes) const;
-  Error too_long_for_memory(std::uint64_t applied_bytes, std::uint64_t log_bytes) const;
-  Status flush_replayed(Tree& tree, Sequence last);
-  Status quarantine_orphans();
+  Status open_tables(Recovery& recovery);
+  Status finalize(Recovery& recovery);
+  Status quarantine_orphans(Recovery& recovery);
   Status remove_old_manifests();
   void start_background();
   void wait_for_jobs();
   void release_everything();
+
+  // --- replay.cc
+  Status replay_log(Recovery& recovery);
+  Status find_log(Recovery& recovery, const wal::ReplayOptions& options, std::optional<wal::LogReplay>& log);
+  Status validate_log(Recovery& recovery, const wal::LogReplay& log, std::uint64_t& bytes);
+  Status apply_log(Recovery& recovery, const wal::LogReplay& log, std::uint64_t bytes);
+  Status check_consistency(Recovery& recovery);
+  Status check_manifest_end(const wal::ManifestPosition& known) const;
+  bool has_room_for(std::uint64_t bytes) const;
+  Error too_long_for_memory(std::uint64_t applied_bytes, std::uint64_t log_bytes) const;
+  Status flush_replayed(Tree& tree, Sequence last);
 
   // --- keyspaces.cc
   // Trees by id, for batches; replaced whole, reached inside a gate pass or under keyspaces_mutex_.
@@ -494,7 +514,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   manifest::Superblock superblock_;  // as opened; store id never changes
   manifest::LoadReport loaded_;      // of its manifest
   std::atomic<format::FileNumber> next_file_{1};
-  wal::LogPosition log_end_;  // where recovery found the end of the log
+  wal::LogPosition log_end_;               // where recovery found the end of the log
+  format::FileNumber first_own_file_ = 0;  // what has a lower number was there before this opening
+  RecoveryReport recovery_report_;
 
   mutable base::Mutex compaction_mutex_{base::LockRank::kCompaction};
   struct RunningCompaction {

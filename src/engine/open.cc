@@ -1,18 +1,19 @@
 // Opening, which is recovering: the stages of docs/architecture.md, "Open". Until the new superblock is written,
 // nothing that an earlier life of the store left is changed; a crash anywhere leads to the same start.
+//
+// What the log holds beyond the tables is replay.cc's.
 #include <algorithm>
 #include <cstdio>
 
-#include "engine/database_iterator.h"
 #include "engine/engine.h"
-#include "format/batch.h"
-#include "format/merging_iterator.h"
+#include "engine/recovery.h"
 
 namespace lightning::engine {
 
 namespace {
 
 constexpr std::uint64_t kMiB = 1 << 20;
+constexpr std::uint64_t kClockToleranceMs = 5000;  // a clock that is set back less is nothing to speak of
 
 // What resident memory is above the sum of all that is charged as it comes and goes. Measured on Debian 12: 6 to 8 MiB
 // of code, libraries, stacks and small objects; and for each background thread 2.5 MiB of buffers for the tables that
@@ -83,12 +84,18 @@ Result<std::shared_ptr<Engine>> Engine::open(env::Env& env, const std::string& p
                                              Access access, const Tuning& tuning, const OpenOptions& options) {
   if (path.empty()) return Error(ErrorCode::kInvalidArgument, "the path of the database is empty");
   auto engine = std::shared_ptr<Engine>(new Engine(env, path, resolve(config), access, tuning, options));
+  Recovery recovery(env, path, access == Access::kReadOnly, options);
   Status status = engine->register_user_code(options);
-  if (status) status = access == Access::kReadOnly ? engine->open_read_only() : engine->open_read_write();
+  if (status) {
+    status = access == Access::kReadOnly ? engine->open_read_only(recovery)
+                                         : engine->open_read_write(recovery, options.generation_min);
+  }
+  recovery.end(status);
   if (!status) {
     engine->release_everything();
     return Error(status.error()).while_doing("opening " + path);
   }
+  engine->recovery_report_ = std::move(recovery.report());
   return engine;
 }
 
@@ -97,33 +104,90 @@ Status Engine::register_user_code(const OpenOptions& options) {
   return check_options(options.default_keyspace);
 }
 
-Status Engine::open_read_write() {
-  LIGHTNING_ASSIGN(const bool there, env_.files.exists(paths_.root));
-  if (!there && !config_.create_if_missing)
-    return Error(ErrorCode::kDatabaseNotFound, "no such directory").at_file(paths_.root);
-  if (there) LIGHTNING_TRY(refuse_foreign_directory());
-  LIGHTNING_TRY(env_.files.create_directories(paths_.root));
-  LIGHTNING_ASSIGN(lock_, env_.files.lock(paths_.lock(), env::process_description()));
-
-  LIGHTNING_ASSIGN(const bool is_new, load_or_create_state());
-  if (!is_new && config_.error_if_exists)
-    return Error(ErrorCode::kDatabaseExists, "a database is already there").at_file(paths_.root);
-  if (is_new && there && !config_.create_if_missing)
-    return Error(ErrorCode::kDatabaseNotFound, "no database in this directory").at_file(paths_.root);
-  for (const std::string& directory : {paths_.wal(), paths_.tables(), paths_.blobs()})
-    LIGHTNING_TRY(env_.files.create_directories(directory));
-  LIGHTNING_TRY(env_.files.sync_directory(paths_.root));
-
-  LIGHTNING_TRY(open_tables());
-  const format::FileNumber first_new = next_file_.load();
-  if (auto replayed = replay_into_tables(); !replayed) {
+Status Engine::open_read_write(Recovery& recovery, std::uint64_t generation_min) {
+  using Stage = RecoveryStage;
+  Start start;
+  LIGHTNING_TRY(recovery.run(Stage::kInitialization, [&] { return look_at_directory(start); }));
+  LIGHTNING_TRY(recovery.run(Stage::kLockAcquisition, [&] { return take_lock(recovery); }));
+  LIGHTNING_TRY(recovery.run(Stage::kConfigurationValidation, [&] { return identify(recovery, start); }));
+  recovery.skip(Stage::kKeyUnlock, "the store is not encrypted");
+  LIGHTNING_TRY(recovery.run(Stage::kResourceCheck, [&] { return check_resources(recovery); }));
+  LIGHTNING_TRY(recovery.run(Stage::kManifestRecovery, [&] {
+    return start.is_new ? begin_state() : recover_manifest(recovery, start, generation_min);
+  }));
+  LIGHTNING_TRY(recovery.run(Stage::kTableInventory, [&] { return open_files(recovery); }));
+  Status status = replay_log(recovery);
+  if (status) status = recovery.run(Stage::kConsistencyValidation, [&] { return check_consistency(recovery); });
+  bool committing = false;
+  if (status) {
+    status = recovery.run(Stage::kFinalization, [&] {
+      committing = true;
+      return finalize(recovery);
+    });
+  }
+  if (!status && !committing) {
     // Tries that fail, again and again, must not fill the disk.
-    for (format::FileNumber number = first_new; number < next_file_.load(); ++number) {
+    for (format::FileNumber number = first_own_file_; number < next_file_.load(); ++number) {
       remove_table_file(number);
       remove_blob_file(number);
     }
-    return replayed;
   }
+  return status;
+}
+
+Status Engine::look_at_directory(Start& start) {
+  LIGHTNING_ASSIGN(start.there, env_.files.exists(paths_.root));
+  if (!start.there && !config_.create_if_missing)
+    return Error(ErrorCode::kDatabaseNotFound, "no such directory").at_file(paths_.root);
+  return start.there ? refuse_foreign_directory() : Status();
+}
+
+Status Engine::take_lock(Recovery& recovery) {
+  LIGHTNING_TRY(env_.files.create_directories(paths_.root));
+  LIGHTNING_ASSIGN(lock_, env_.files.lock(paths_.lock(), env::process_description()));
+  recovery.read_journal();
+  return {};
+}
+
+// Which store this is. A superblock that cannot be read is the matter of the stage that needs what it names.
+Status Engine::identify(Recovery& recovery, Start& start) {
+  auto superblock = manifest::read_superblock(env_, paths_.root);
+  if (!superblock && superblock.error().code() == ErrorCode::kDatabaseNotFound) {
+    const Status nothing_else = refuse_lost_superblock();
+    if (nothing_else) {
+      start.is_new = true;
+    } else {
+      superblock = nothing_else.error();
+    }
+  }
+  if (!superblock && !start.is_new) {
+    if (superblock.error().code() != ErrorCode::kManifestCorrupt) return std::move(superblock).error();
+    start.damaged_superblock = superblock.error();
+    return {};
+  }
+  recovery.report().created = start.is_new;
+  recovery.looked_at(0, 0, start.is_new ? "there is no store yet" : "format version 1, no unknown feature");
+  if (superblock) superblock_ = *superblock;
+  if (access_ == Access::kReadOnly) {
+    if (start.is_new) return std::move(superblock).error();
+    return {};
+  }
+  if (!start.is_new && config_.error_if_exists)
+    return Error(ErrorCode::kDatabaseExists, "a database is already there").at_file(paths_.root);
+  if (start.is_new && start.there && !config_.create_if_missing)
+    return Error(ErrorCode::kDatabaseNotFound, "no database in this directory").at_file(paths_.root);
+  return {};
+}
+
+Status Engine::open_files(Recovery& recovery) {
+  for (const std::string& directory : {paths_.wal(), paths_.tables(), paths_.blobs()})
+    LIGHTNING_TRY(env_.files.create_directories(directory));
+  LIGHTNING_TRY(env_.files.sync_directory(paths_.root));
+  return open_tables(recovery);
+}
+
+// The commit point, and what comes after it.
+Status Engine::finalize(Recovery& recovery) {
   format::Epoch epoch = 0;
   wal::LogOptions log_options;
   {
@@ -146,41 +210,28 @@ Status Engine::open_read_write() {
                                                     log_options, budget_));
   LIGHTNING_TRY(wal_->remove_older_segments());
   LIGHTNING_TRY(remove_old_manifests());
-  LIGHTNING_TRY(quarantine_orphans());
+  LIGHTNING_TRY(quarantine_orphans(recovery));
+  recovery.remove_journal();
+  recovery.report().epoch = epoch;
+  recovery.report().generation = log_options.manifest.generation;
+  recovery.looked_at(0, 0, "generation " + std::to_string(log_options.manifest.generation) + " of the store begins");
   default_handle_ = Keyspace(default_tree_);
   start_background();
   return {};
 }
 
-Status Engine::replay_into_tables() {
-  LIGHTNING_TRY(replay_log());
-  for (const TreePtr& tree : all_trees()) LIGHTNING_TRY(flush_replayed(*tree, visible()));
-  return env_.files.sync_directory(paths_.tables());
-}
-
-Status Engine::open_read_only() {
+Status Engine::open_read_only(Recovery& recovery) {
   // A writer beside us may compact away a table, or recycle a log segment, between our reading of the manifest and of
   // the file. Each attempt is a fresh view; a store without a writer gives the same answer every time.
   constexpr int kAttempts = 8;
   for (int attempt = 1;; ++attempt) {
     LIGHTNING_ASSIGN(const bool live_writer, env_.files.is_locked(paths_.lock()));
     beside_writer_ = live_writer;
-    const Status status = [&]() -> Status {
-      auto superblock = manifest::read_superblock(env_, paths_.root);
-      if (!superblock) {
-        if (superblock.error().code() == ErrorCode::kDatabaseNotFound) LIGHTNING_TRY(refuse_lost_superblock());
-        return std::move(superblock).error();
-      }
-      superblock_ = *superblock;
-      base::MutexLock lock(manifest_mutex_);
-      LIGHTNING_ASSIGN(state_, manifest::load(env_, paths_.root, superblock_, loaded_));
-      return {};
-    }();
-    Status opened = status;
-    if (opened) opened = open_tables();
-    if (opened) opened = replay_log();
+    recovery.start_again();
+    const Status opened = look_beside_writer(recovery);
     if (opened) default_handle_ = Keyspace(default_tree_);
-    if (opened || !live_writer || attempt == kAttempts) return opened;
+    const bool interrupted = !opened && opened.error().code() == ErrorCode::kRecoveryInterrupted;
+    if (opened || interrupted || !live_writer || attempt == kAttempts) return opened;
     {
       base::MutexLock lock(keyspaces_mutex_);
       trees_.clear();
@@ -191,6 +242,55 @@ Status Engine::open_read_only() {
   }
 }
 
+// The stages for one who only reads: nothing is locked, nothing written, and there is nothing to commit.
+Status Engine::look_beside_writer(Recovery& recovery) {
+  using Stage = RecoveryStage;
+  Start start{.there = true};
+  LIGHTNING_TRY(recovery.run(Stage::kInitialization, [] { return Status(); }));
+  recovery.skip(Stage::kLockAcquisition, beside_writer_ ? "opened for reading, beside a writer" : "opened for reading");
+  LIGHTNING_TRY(recovery.run(Stage::kConfigurationValidation, [&] { return identify(recovery, start); }));
+  recovery.skip(Stage::kKeyUnlock, "the store is not encrypted");
+  LIGHTNING_TRY(recovery.run(Stage::kResourceCheck, [&] { return check_resources(recovery); }));
+  LIGHTNING_TRY(recovery.run(Stage::kManifestRecovery, [&] { return recover_manifest(recovery, start, 0); }));
+  LIGHTNING_TRY(recovery.run(Stage::kTableInventory, [&] { return open_tables(recovery); }));
+  LIGHTNING_TRY(replay_log(recovery));
+  LIGHTNING_TRY(recovery.run(Stage::kConsistencyValidation, [&] { return check_consistency(recovery); }));
+  recovery.skip(Stage::kFinalization, "opened for reading");
+  return {};
+}
+
+// What the rest will need at the least, so that it does not fail half-way for the want of it.
+Status Engine::check_resources(Recovery& recovery) {
+  const env::MachineLimits machine = env::machine_limits();
+  const std::uint64_t files_needed = 16 + 2ull * (config_.flush_threads + config_.compaction_threads);
+  if (machine.open_files_max < files_needed)
+    return Error(ErrorCode::kInsufficientResources, "this process may open " + std::to_string(machine.open_files_max) +
+                                                        " files, and the database needs " +
+                                                        std::to_string(files_needed) + " at the least")
+        .with_advice("raise the limit (ulimit -n), or lower flush_threads and compaction_threads");
+  if (config_.cache_size > machine.memory_bytes && machine.memory_bytes > 0)
+    recovery.note(RecoveryNote::Kind::kWarning, "cache_size is " + std::to_string(config_.cache_size) +
+                                                    " bytes, and this process may use " +
+                                                    std::to_string(machine.memory_bytes) + " bytes of memory");
+  std::string checked = std::to_string(machine.open_files_max) + " file handles, " +
+                        std::to_string(config_.cache_size / kMiB) + " MiB of memory";
+  if (access_ == Access::kReadWrite) {
+    LIGHTNING_ASSIGN(const std::uint64_t free, env_.files.free_bytes(paths_.root));
+    LIGHTNING_TRY(check_space(config_.wal_segment_bytes, free, "a new segment of the log"));
+    checked += ", " + std::to_string(free / kMiB) + " MiB of disk space";
+  }
+  recovery.looked_at(0, 0, std::move(checked));
+  return {};
+}
+
+Status Engine::check_space(std::uint64_t needed, std::uint64_t free, std::string_view what_for) const {
+  if (free >= needed) return {};
+  return Error(ErrorCode::kNoSpace, std::string(what_for) + " needs " + std::to_string(needed) +
+                                        " bytes of disk space, and " + std::to_string(free) + " bytes are free")
+      .at_file(paths_.root)
+      .with_advice("free space on this file system, and open again: nothing was changed");
+}
+
 // A directory that holds something else is left alone.
 Status Engine::refuse_foreign_directory() {
   LIGHTNING_ASSIGN(const env::FileInfo info, env_.files.info(paths_.root));
@@ -199,7 +299,8 @@ Status Engine::refuse_foreign_directory() {
   LIGHTNING_ASSIGN(const std::vector<std::string> names, env_.files.list(paths_.root));
   for (const std::string& name : names) {
     const bool ours = name == "LOCK" || name == manifest::kSuperblockName || name.starts_with("MANIFEST-") ||
-                      name == "wal" || name == "tables" || name == "blobs" || name == "lost+found";
+                      name == "wal" || name == "tables" || name == "blobs" || name == "lost+found" ||
+                      name == kRecoveryJournalName;
     if (ours) continue;
     // Strangers are tolerated beside a store, never taken for one.
     if (std::find(names.begin(), names.end(), manifest::kSuperblockName) != names.end()) return {};
@@ -222,26 +323,44 @@ Status Engine::refuse_lost_superblock() {
   return {};
 }
 
-Result<bool> Engine::load_or_create_state() {
-  base::MutexLock lock(manifest_mutex_);
-  auto superblock = manifest::read_superblock(env_, paths_.root);
-  if (superblock) {
-    superblock_ = *superblock;
-    LIGHTNING_ASSIGN(state_, manifest::load(env_, paths_.root, superblock_, loaded_));
-    return false;
-  }
-  if (superblock.error().code() != ErrorCode::kDatabaseNotFound) return std::move(superblock).error();
-  LIGHTNING_TRY(refuse_lost_superblock());
+Status Engine::begin_state() {
   superblock_.features = format::kKnownFeatures;
   superblock_.store_id = env_.random.uid();
   superblock_.created_ns = env_.clock.wall_ns();
   manifest::VersionEdit edit;
   edit.add_keyspaces.push_back({0, std::string(kDefaultKeyspaceName), default_options_});
-  LIGHTNING_TRY(state_.apply(edit));
-  return true;
+  base::MutexLock lock(manifest_mutex_);
+  return state_.apply(edit);
 }
 
-Status Engine::open_tables() {
+Status Engine::recover_manifest(Recovery& recovery, const Start& start, std::uint64_t generation_min) {
+  if (start.damaged_superblock) return *start.damaged_superblock;
+  recovery.report().generation = superblock_.generation;
+  if (superblock_.generation < generation_min)
+    return Error(ErrorCode::kStaleStore, "the store is of generation " + std::to_string(superblock_.generation) +
+                                             ", and one of generation " + std::to_string(generation_min) +
+                                             " or later is asked for: an old copy has been put back")
+        .at_file(paths_.root + "/" + std::string(manifest::kSuperblockName));
+  base::MutexLock lock(manifest_mutex_);
+  LIGHTNING_ASSIGN(state_, manifest::load(env_, paths_.root, superblock_, loaded_));
+  recovery.report().epoch = state_.epoch;
+  recovery.looked_at(
+      loaded_.records, loaded_.end,
+      std::to_string(loaded_.records) + " records of generation " + std::to_string(superblock_.generation));
+  const std::string path = paths_.root + "/" + manifest::manifest_name(superblock_.manifest_number);
+  if (loaded_.torn_bytes > 0)
+    recovery.note(RecoveryNote::Kind::kRolledBack,
+                  "an edit of the manifest that was being written, " + std::to_string(loaded_.torn_bytes) + " bytes",
+                  path);
+  const std::uint64_t wall_ms = env_.clock.wall_ns() / 1'000'000;
+  if (wall_ms + kClockToleranceMs < state_.time_ms)
+    recovery.note(RecoveryNote::Kind::kWarning,
+                  "the system's clock is " + std::to_string(state_.time_ms - wall_ms) +
+                      " ms behind what the store has seen; until it has caught up, no record expires");
+  return {};
+}
+
+Status Engine::open_tables(Recovery& recovery) {
   manifest::State state;
   {
     base::MutexLock lock(manifest_mutex_);
@@ -257,20 +376,36 @@ Status Engine::open_tables() {
     for (const std::string& name : names)
       if (const auto number = number_in(name, ending)) next_file_ = std::max(next_file_.load(), *number + 1);
   }
+  first_own_file_ = next_file_.load();
+  std::uint64_t tables = 0, blob_files = 0, bytes = 0, files = 0;
+  for (const auto& [id, keyspace] : state.keyspaces) {
+    for (const auto& level : keyspace.levels) files += level.size();
+    files += keyspace.blobs.size();
+  }
+  const auto isolated = [&](std::string_view what, const std::string& path, const Error& damage) {
+    recovery.note(RecoveryNote::Kind::kIsolated, std::string(what) + ": " + damage.message(), path);
+  };
   for (const auto& [id, keyspace] : state.keyspaces) {
     auto version = std::make_shared<manifest::Version>();
     for (std::uint32_t level = 0; level < manifest::kLevels; ++level) {
       for (const sstable::TableMeta& meta : keyspace.levels[level]) {
         LIGHTNING_ASSIGN(auto table, open_table(meta, false));
+        if (const auto damage = table->damaged() ? table->damage() : std::nullopt)
+          isolated("a table of keyspace '" + keyspace.name + "'", table->table->path(), *damage);
         version->levels[level].push_back(std::move(table));
+        bytes += meta.file_bytes;
+        LIGHTNING_TRY(recovery.progress(++tables + blob_files, files));
       }
     }
-    LIGHTNING_TRY(version->validate());
     version->gather_ranges();
     manifest::Version::Change blobs;
     for (const auto& [number, file] : keyspace.blobs) {
       LIGHTNING_ASSIGN(auto blob, open_blob(file.meta, false));
+      if (const auto damage = blob->damaged() ? blob->damage() : std::nullopt)
+        isolated("a blob file of keyspace '" + keyspace.name + "'", paths_.blob(number), *damage);
       blobs.add_blobs.push_back(std::move(blob));
+      bytes += file.meta.file_bytes;
+      LIGHTNING_TRY(recovery.progress(tables + ++blob_files, files));
     }
     auto tree = std::make_shared<Tree>(id, keyspace.name, keyspace.options, epochs_, budget_, version->with(blobs),
                                        keyspace.flushed);
@@ -283,152 +418,11 @@ Status Engine::open_tables() {
     trees_.emplace(keyspace.name, std::move(tree));
   }
   if (!default_tree_) return Error(ErrorCode::kManifestCorrupt, "the default keyspace is missing from the manifest");
+  recovery.looked_at(files, bytes,
+                     std::to_string(tables) + " tables, " + std::to_string(blob_files) + " blob files, " +
+                         std::to_string(bytes) + " bytes");
   base::MutexLock lock(keyspaces_mutex_);
   publish_tree_table();
-  return {};
-}
-
-Status Engine::replay_log() {
-  manifest::State state;
-  {
-    base::MutexLock lock(manifest_mutex_);
-    state = state_;
-  }
-  wal::ReplayOptions options;
-  options.known_durable = state.durable;
-  options.start = state.log_floor;
-  options.anchor = state.log_anchor;
-  const TreeTable& trees = *tree_table_.load();
-  std::uint64_t applied_bytes = 0, log_bytes = 0;
-  bool fits = true;
-  const auto apply = [&](const wal::RecoveredCommit& commit) -> Status {
-    log_bytes += commit.payload.size();
-    time_.advance_to(commit.commit_time_ns / 1'000'000);
-    if (access_ == Access::kReadOnly && fits) fits = has_room_for(commit.payload.size());
-    if (!fits) return {};  // only counts: the error says how much there is
-    applied_bytes = log_bytes;
-    Sequence sequence = commit.first_sequence;
-    format::BatchReader reader(commit.payload);
-    for (; reader.next(); ++sequence) {
-      const format::Operation& operation = reader.operation();
-      Tree* tree = trees.find(operation.keyspace);
-      if (tree == nullptr) {
-        // The keyspace was dropped after this write; one that never existed would be damage.
-        if (operation.keyspace < state.next_keyspace) continue;
-        return Error(ErrorCode::kWalCorrupt,
-                     "a log record writes to keyspace " + std::to_string(operation.keyspace) + ", which never existed");
-      }
-      if (sequence <= state.keyspaces.at(operation.keyspace).flushed) continue;
-      if (operation.type == format::EntryType::kBlobReference) LIGHTNING_TRY(attach_blob(*tree, operation.value));
-      memtable::MemTable& memtable = tree->active();
-      if (operation.type == format::EntryType::kEraseRange) {
-        memtable.add_ranges({{operation.key, operation.value, sequence}}, /*unread=*/true);
-      } else {
-        LIGHTNING_TRY(memtable.reserve(1, operation.key.size() + operation.value.size()));
-        memtable.add({operation.key, sequence, operation.type, operation.value});
-      }
-      if (tree->counted()) tree->add_records(operation.count_change());
-      if (access_ == Access::kReadWrite && memtable.memory_bytes() >= memtable_limit()) {
-        LIGHTNING_TRY(flush_replayed(*tree, sequence));
-      }
-    }
-    return reader.status();
-  };
-  LIGHTNING_ASSIGN(const bool there, env_.files.exists(paths_.wal()));
-  if (there) {
-    LIGHTNING_ASSIGN(const wal::ReplayReport report,
-                     wal::replay(env_, paths_.wal(), superblock_.store_id, options, apply));
-    LIGHTNING_TRY(check_manifest_end(report.manifest));
-    if (!fits) return too_long_for_memory(applied_bytes, log_bytes);
-    log_end_ = report.end;
-  } else if (std::max(state.durable, state.log_anchor.last_sequence) > state.log_floor) {
-    return Error(ErrorCode::kWalMissing, "the directory of the log is missing: writes behind sequence " +
-                                             std::to_string(state.log_floor) + " were in it only")
-        .at_file(paths_.wal());
-  } else {
-    log_end_ = state.log_anchor;
-  }
-  visible_.store(log_end_.last_sequence, std::memory_order_release);
-  return {};
-}
-
-// A manifest that ends early looks as if its last edit had been torn by a power cut. Segments of the log say how much
-// of it was durable when they were begun.
-Status Engine::check_manifest_end(const wal::ManifestPosition& known) const {
-  const std::string path = paths_.root + "/" + manifest::manifest_name(superblock_.manifest_number);
-  if (known.generation > superblock_.generation)
-    return Error(ErrorCode::kManifestCorrupt, "the superblock has lost its newest slot: it is of generation " +
-                                                  std::to_string(superblock_.generation) + ", and the log knew " +
-                                                  std::to_string(known.generation))
-        .at_file(paths_.root + "/" + std::string(manifest::kSuperblockName));
-  if (known.generation == superblock_.generation && known.records > loaded_.records)
-    return Error(ErrorCode::kManifestCorrupt, "a manifest record does not verify: the manifest ends after " +
-                                                  std::to_string(loaded_.records) + " records, and the log knew that " +
-                                                  std::to_string(known.records) + " were durable")
-        .at_file(path, loaded_.end);
-  return {};
-}
-
-// Nothing can be written here: what the log holds beyond the tables must fit the memory that the configuration grants,
-// beside filters and indexes and the sixteenth that is the block cache's at the least; half of it in any case.
-bool Engine::has_room_for(std::uint64_t bytes) const {
-  const std::uint64_t pinned = budget_.held(base::MemoryOwner::kFiltersAndIndexes) + budget_.limit() / 16;
-  const std::uint64_t room = std::max(budget_.limit() / 2, budget_.limit() - std::min(pinned, budget_.limit()));
-  return budget_.held(base::MemoryOwner::kMemTables) + bytes <= room;
-}
-
-Error Engine::too_long_for_memory(std::uint64_t applied_bytes, std::uint64_t log_bytes) const {
-  // What the part that was applied takes, and as much for each byte of the rest.
-  const std::uint64_t memtables = budget_.held(base::MemoryOwner::kMemTables);
-  const double share = applied_bytes < kMiB ? 2.0 : static_cast<double>(memtables) / static_cast<double>(applied_bytes);
-  const auto entries = memtables + static_cast<std::uint64_t>(share * static_cast<double>(log_bytes - applied_bytes));
-  const std::uint64_t needed =
-      std::min(2 * entries, (entries + budget_.held(base::MemoryOwner::kFiltersAndIndexes)) / 15 * 16) + kMiB;
-  return Error(ErrorCode::kInsufficientResources,
-               "opening read-only keeps in memory what is in the log and not yet in tables: " +
-                   std::to_string(log_bytes) + " bytes of writes, for which cache_size must be about " +
-                   std::to_string(needed) + ", and it is " + std::to_string(budget_.limit()) +
-                   ". Raise cache_size, or open the database for writing once, which moves them into tables")
-      .at_file(paths_.wal());
-}
-
-// Replayed entries become level-0 tables before the store opens: what is served never depends on the old log again.
-// `last` is the last sequence replayed: the next memtable holds what comes after it, which is what keeps the log alive.
-Status Engine::flush_replayed(Tree& tree, Sequence last) {
-  tree.seal({.last_sequence = last});
-  PinnedView view = tree.pin_view();
-  if (view->sealed.empty()) return {};
-  std::vector<std::unique_ptr<format::EntryIterator>> sources;
-  for (const MemTableSpan& span : view->sealed) sources.push_back(span.table->iterator());
-  const std::vector<Sequence> snapshots{format::kSequenceMax};
-  const format::RangeTombstones erased = view->sealed_ranges();
-  const format::RangeTombstones ranges = compaction::needed_ranges(erased, snapshots, false);
-  compaction::BlobTally garbage;
-  const auto input = compaction::without_erased(
-      compaction::counting_references(format::merge(std::move(sources)), std::nullopt, garbage), erased, snapshots);
-  compaction::OutputOptions output = output_options(tree, 0, false);
-  LIGHTNING_ASSIGN(const auto result,
-                   compaction::write_tables(*input, std::nullopt, std::nullopt, compaction::Retention(snapshots, false),
-                                            output, &ranges));
-  manifest::VersionEdit edit;
-  manifest::Version::Change change;
-  Sequence flushed = 0;
-  for (const sstable::TableMeta& meta : result.tables) {
-    LIGHTNING_ASSIGN(auto table, open_table(meta, true));
-    change.add.emplace_back(0, std::move(table));
-    edit.add_tables.push_back({tree.id, 0, meta});
-    flushed = std::max(flushed, meta.largest_sequence);
-  }
-  LIGHTNING_TRY(add_blobs(tree, result.blobs, edit, change));
-  edit.flushed.push_back({tree.id, flushed});
-  garbage.add(result.kept, -1);
-  if (tree.counted()) edit.counts.push_back({tree.id, tree.records()});
-  {
-    base::MutexLock lock(manifest_mutex_);
-    LIGHTNING_TRY(settle_garbage(tree, *view->version, garbage, edit, change));
-    LIGHTNING_TRY(state_.apply(edit));
-  }
-  tree.install(view->version->with(change), format::kSequenceMax);
   return {};
 }
 
@@ -436,7 +430,7 @@ Status Engine::flush_replayed(Tree& tree, Sequence last) {
 // files that were never completed: those may be large, and nothing can have referred to them. What cannot be moved or
 // removed stays where it is: it is in nobody's way, and no reason not to open (a mount point has a lost+found of its
 // own).
-Status Engine::quarantine_orphans() {
+Status Engine::quarantine_orphans(Recovery& recovery) {
   std::vector<format::FileNumber> live;  // tables and blob files share their numbers
   {
     base::MutexLock lock(manifest_mutex_);
@@ -457,6 +451,7 @@ Status Engine::quarantine_orphans() {
         const auto complete = blob::is_complete(env_, paths_.blob(*number));
         if (complete && !*complete) {
           remove_blob_file(*number);
+          recovery.note(RecoveryNote::Kind::kRolledBack, "a blob file that was never completed", paths_.blob(*number));
           continue;
         }
       }
@@ -465,6 +460,7 @@ Status Engine::quarantine_orphans() {
         return env_.files.rename(from + "/" + name, paths_.lost_and_found() + "/" + std::to_string(now_s) + "-" + name);
       };
       if (!set_aside()) break;
+      recovery.note(RecoveryNote::Kind::kSetAside, "a file that nothing names", directory + "/" + name);
     }
   }
   constexpr std::uint64_t kDaySeconds = 24 * 60 * 60;

@@ -48,10 +48,17 @@ struct Evidence {
 
 class Replayer {
  public:
-  Replayer(env::Env& env, const ReplayOptions& options, const std::function<Status(const RecoveredCommit&)>& apply)
-      : env_(env), options_(options), apply_(apply), position_(start_position()), chain_known_(start_is_anchored()) {}
+  using Apply = std::function<Status(const RecoveredCommit&)>;
+  Replayer(env::Env& env, const ReplayOptions& options, const std::vector<SegmentInfo>& segments, const Apply& apply)
+      : env_(env),
+        options_(options),
+        apply_(apply),
+        segments_(segments),
+        position_(start_position()),
+        chain_known_(start_is_anchored()) {}
 
-  Result<ReplayReport> run(const std::string& directory, const format::Uid& store_id);
+  Result<ReplayReport> run();
+  Result<LogInventory> take_inventory();
 
  private:
   bool start_is_anchored() const { return options_.anchor.last_sequence == options_.start; }
@@ -85,13 +92,13 @@ class Replayer {
 
   env::Env& env_;
   const ReplayOptions& options_;
-  const std::function<Status(const RecoveredCommit&)>& apply_;
-  std::vector<SegmentInfo> segments_;      // all
-  std::vector<const SegmentInfo*> live_;   // started, not abandoned, from the first to read
-  const SegmentInfo* too_late_ = nullptr;  // nothing to start from, but this segment starts later
-  LogPosition position_;                   // after what has been read
-  bool chain_known_;                       // position_.chain is
-  bool orphan_ = false;                    // in fragments of a commit that is passed over and began before
+  const Apply& apply_;
+  const std::vector<SegmentInfo>& segments_;  // all
+  std::vector<const SegmentInfo*> live_;      // started, not abandoned, from the first to read
+  const SegmentInfo* too_late_ = nullptr;     // nothing to start from, but this segment starts later
+  LogPosition position_;                      // after what has been read
+  bool chain_known_;                          // position_.chain is
+  bool orphan_ = false;                       // in fragments of a commit that is passed over and began before
   std::optional<PartialCommit> partial_;
   ReplayReport report_;
 };
@@ -101,8 +108,15 @@ Error Replayer::contradiction(const SegmentInfo& segment, std::uint64_t offset, 
       .at_file(segment.path, offset);
 }
 
-Result<ReplayReport> Replayer::run(const std::string& directory, const format::Uid& store_id) {
-  LIGHTNING_ASSIGN(segments_, read_directory(env_, directory, store_id));
+Result<LogInventory> Replayer::take_inventory() {
+  LIGHTNING_TRY(pick_first());
+  LogInventory inventory{.segments = live_.size(), .others = segments_.size() - live_.size()};
+  for (const SegmentInfo* segment : live_)
+    inventory.bytes += std::max(segment->records_end(), kHeaderPageBytes) - kHeaderPageBytes;
+  return inventory;
+}
+
+Result<ReplayReport> Replayer::run() {
   for (const SegmentInfo& segment : segments_) {
     if (!segment.start) continue;
     const ManifestPosition known = segment.start->manifest;
@@ -468,9 +482,36 @@ Status Replayer::report_tail(const SegmentInfo& segment, Stop stop, const Eviden
 
 }  // namespace
 
+namespace internal {
+struct FoundLog {
+  std::vector<SegmentInfo> segments;
+};
+}  // namespace internal
+
+LogReplay::LogReplay(env::Env& env, const ReplayOptions& options, std::unique_ptr<internal::FoundLog> found)
+    : env_(&env), options_(options), found_(std::move(found)) {}
+LogReplay::LogReplay(LogReplay&&) noexcept = default;
+LogReplay& LogReplay::operator=(LogReplay&&) noexcept = default;
+LogReplay::~LogReplay() = default;
+
+Result<LogReplay> LogReplay::find(env::Env& env, const std::string& directory, const format::Uid& store_id,
+                                  const ReplayOptions& options) {
+  auto found = std::make_unique<internal::FoundLog>();
+  LIGHTNING_ASSIGN(found->segments, read_directory(env, directory, store_id));
+  LogReplay log(env, options, std::move(found));
+  const Replayer::Apply nothing;
+  LIGHTNING_ASSIGN(log.inventory_, Replayer(env, log.options_, log.found_->segments, nothing).take_inventory());
+  return log;
+}
+
+Result<ReplayReport> LogReplay::read(const std::function<Status(const RecoveredCommit&)>& apply) const {
+  return Replayer(*env_, options_, found_->segments, apply).run();
+}
+
 Result<ReplayReport> replay(env::Env& env, const std::string& directory, const format::Uid& store_id,
                             const ReplayOptions& options, const std::function<Status(const RecoveredCommit&)>& apply) {
-  return Replayer(env, options, apply).run(directory, store_id);
+  LIGHTNING_ASSIGN(const LogReplay log, LogReplay::find(env, directory, store_id, options));
+  return log.read(apply);
 }
 
 }  // namespace lightning::wal

@@ -179,6 +179,39 @@ struct ReplayReport {
   ManifestPosition manifest;  // the newest that a segment knew
 };
 
+// What of a log has to be read.
+struct LogInventory {
+  std::uint64_t segments = 0;  // that hold records from options.start on
+  std::uint64_t bytes = 0;     // where records may stand in them
+  std::uint64_t others = 0;    // segments that are not needed, or were never begun
+};
+
+namespace internal {
+struct FoundLog;
+}
+
+// A log that was found, to be read any number of times: once to know that it is whole, and how much it is, before
+// anything is done with it. Read-only: changes nothing on disk. Threads: one at a time.
+class LogReplay {
+ public:
+  // Errors: kFormatUnsupported; kWalCorrupt for the header of a segment that is damaged for sure, or another store's.
+  static Result<LogReplay> find(env::Env& env, const std::string& directory, const format::Uid& store_id,
+                                const ReplayOptions& options);
+  LogReplay(LogReplay&&) noexcept;
+  LogReplay& operator=(LogReplay&&) noexcept;
+  ~LogReplay();
+  const LogInventory& inventory() const { return inventory_; }
+  // As replay().
+  Result<ReplayReport> read(const std::function<Status(const RecoveredCommit&)>& apply) const;
+
+ private:
+  LogReplay(env::Env& env, const ReplayOptions& options, std::unique_ptr<internal::FoundLog> found);
+  env::Env* env_;
+  ReplayOptions options_;
+  std::unique_ptr<internal::FoundLog> found_;
+  LogInventory inventory_;
+};
+
 // Gives every whole commit to `apply`, in order, once; a batch whose fragments are incomplete at the tail is not given.
 // A bad record is a torn tail only if nothing says it was ever durable: no later record, segment header, or
 // options.known_durable carries a durable watermark at or above it. Otherwise kWalCorrupt with file and offset.

@@ -127,6 +127,28 @@ TEST_F(Commands, KeysWithATimeToLiveSayHowLongTheyLive) {
   expect_failure(ldb("put", {"k", "v", "--ttl", "0s"}), 5, "at least 1 ms");
 }
 
+TEST_F(Commands, RecoverTellsWhatEachStageFound) {
+  put("k", "v");
+  const Outcome looked = ldb("recover", {"--dry-run", "--json"});
+  EXPECT_EQ(looked.exit_code, 0) << looked.err;
+  EXPECT_NE(looked.out.find(R"("read_only":true)"), std::string::npos) << looked.out;
+  EXPECT_NE(looked.out.find(R"("commits":1,)"), std::string::npos) << "the dry run left the record in the log";
+  const Outcome recovered = ldb("recover");
+  EXPECT_EQ(recovered.exit_code, 0) << recovered.err;
+  for (const char* stage : {"Initialization", "WalValidation", "Finalization"})
+    EXPECT_NE(recovered.out.find(stage), std::string::npos) << recovered.out;
+  EXPECT_NE(ldb("recover", {"--json"}).out.find(R"("commits":0,)"), std::string::npos) << "it is in a table now";
+  EXPECT_EQ(ldb("get", {"k"}).out, "v\n");
+}
+
+TEST_F(Commands, RecoverNamesTheStageThatFailed) {
+  const Outcome failed = ldb("recover", {"--json"});  // there is no database, and none is made
+  EXPECT_EQ(failed.exit_code, 3);
+  EXPECT_NE(failed.out.find(R"({"stage":"Initialization","outcome":"failed")"), std::string::npos) << failed.out;
+  EXPECT_NE(failed.out.find(R"("error_name":"DatabaseNotFound")"), std::string::npos) << failed.out;
+  expect_failure(ldb("get", {"k"}), 3, "LDB-1011");
+}
+
 TEST_F(Commands, EmptyAndOversizedKeysAreRefused) {
   expect_failure(ldb("put", {"", "v"}), 5, "LDB-1002");
   expect_failure(ldb("put", {std::string(65537, 'k'), "v"}), 5, "LDB-1003");
