@@ -67,28 +67,36 @@ TEST(PerThread, AReaderOnAFarSlotKeepsWhatItSees) {
   EpochDomain domain;
   static std::atomic<int> freed;
   freed = 0;
-  std::atomic<std::uint32_t> arrived{0};
-  std::atomic<bool> leave{false};
+  Mutex mutex{LockRank::kJobs};
+  CondVar changed;
+  std::uint32_t arrived = 0;
+  bool leave = false;
+  const auto stay = [&] {
+    const MutexLock lock(mutex);
+    if (++arrived == kThreadSlotsNear + 1) changed.notify_all();
+    while (!leave) changed.wait(mutex);
+  };
   std::vector<Thread> threads;
   for (std::uint32_t i = 0; i < kThreadSlotsNear + 1; ++i) {
     threads.push_back(Thread::spawn("reader", [&] {
-      const bool far = thread_slot() >= kThreadSlotsNear;
-      if (far) {
-        const EpochDomain::Guard guard(domain);
-        ++arrived;
-        for (Backoff backoff; !leave;) backoff.pause();
-      } else {
-        ++arrived;
-        for (Backoff backoff; !leave;) backoff.pause();
-      }
+      if (thread_slot() < kThreadSlotsNear) return stay();
+      const EpochDomain::Guard guard(domain);
+      stay();
     }));
     ASSERT_TRUE(threads.back().joinable());
   }
-  for (Backoff backoff; arrived < threads.size();) backoff.pause();
+  {
+    const MutexLock lock(mutex);
+    while (arrived < threads.size()) changed.wait(mutex);
+  }
   domain.retire(&domain, [](void*) { ++freed; });
   domain.collect();
   EXPECT_EQ(freed.load(), 0) << "freed under a reader";
-  leave = true;
+  {
+    const MutexLock lock(mutex);
+    leave = true;
+    changed.notify_all();
+  }
   threads.clear();
   domain.collect();
   EXPECT_EQ(freed.load(), 1);
