@@ -28,6 +28,9 @@ struct FileMeta {
   std::uint64_t records = 0, record_bytes = 0;
   // Files whose records were moved here, ascending. Empty: its own records.
   std::vector<format::FileNumber> origins = {};
+  // False: of a file that only the log knew of no more than number and records, with their bytes. What the file says of
+  // itself is believed then: the references vouch for the records.
+  bool has_identity() const { return uid != format::Uid{}; }
   bool operator==(const FileMeta&) const = default;
 };
 

@@ -43,12 +43,23 @@ Result<compaction::BlobOutput::Target> Engine::create_blob_file() {
 
 Result<manifest::BlobPtr> Engine::open_blob(const blob::FileMeta& meta, bool just_written) {
   const std::string path = paths_.blob(meta.number);
-  auto opened = blob::BlobFile::open(env_, path, superblock_.store_id, meta, *cache_, budget_, &table_files_);
+  blob::FileMeta known = meta;
+  const auto open = [&]() -> Result<std::shared_ptr<blob::BlobFile>> {
+    if (!meta.has_identity()) {
+      LIGHTNING_ASSIGN(const blob::Description found, blob::describe(env_, path));
+      if (found.meta.number != meta.number || found.meta.records != meta.records ||
+          found.meta.record_bytes != meta.record_bytes || found.meta.origins != meta.origins)
+        return blob::corrupt("the blob file is not the one that the log names").at_file(path);
+      known = found.meta;
+    }
+    return blob::BlobFile::open(env_, path, superblock_.store_id, known, *cache_, budget_, &table_files_);
+  };
+  auto opened = open();
   const auto halts_its_values = [&](ErrorCode code) {  // alone, as open_table() says
     return code == ErrorCode::kBlobCorrupt || (code == ErrorCode::kBlobMissing && !beside_writer_);
   };
   if (!opened && !just_written && halts_its_values(opened.error().code()))
-    opened = blob::BlobFile::unreadable(path, meta, opened.error(), *cache_, budget_);
+    opened = blob::BlobFile::unreadable(path, known, opened.error(), *cache_, budget_);
   LIGHTNING_ASSIGN(auto file, std::move(opened));
   if (just_written && config_.integrity_validation_level == IntegrityLevel::kParanoid) {
     std::optional<Error> finding;
@@ -90,12 +101,14 @@ Status Engine::attach_blob(Tree& tree, std::string_view encoded_reference) {
   const manifest::VersionPtr version = tree.pin_view()->version;
   if (version->blob_of(reference.id.origin) != nullptr) return {};
   // No manifest vouches for it yet: the tag in the log's reference does, for the one record that counts.
-  LIGHTNING_ASSIGN(const blob::Description found, blob::describe(env_, paths_.blob(reference.id.origin)));
-  if (found.meta.number != reference.id.origin)
-    return Error(ErrorCode::kBlobCorrupt, "the blob file is number " + std::to_string(found.meta.number))
-        .at_file(paths_.blob(reference.id.origin));
+  blob::FileMeta meta;
+  meta.number = reference.id.origin;
+  meta.tags = reference.tags;
+  meta.records = 1;
+  meta.record_bytes = reference.stored_bytes;
+  if (const auto info = env_.files.info(paths_.blob(meta.number))) meta.file_bytes = info->bytes;
   manifest::Version::Change change;
-  LIGHTNING_ASSIGN(auto blob, open_blob(found.meta, false));
+  LIGHTNING_ASSIGN(auto blob, open_blob(meta, false));
   change.add_blobs.push_back(std::move(blob));
   tree.install(version->with(change), 0);
   return {};

@@ -194,6 +194,95 @@ TEST_F(BlobDamage, ThatWasRepairedIsForgottenByACheck) {
   });
 }
 
+// What came in pieces lies in a file that no manifest names before its key is flushed.
+struct Harm {
+  const char* name;
+  std::function<void(env::SimulatedWorld&, const std::string& file)> inflict;
+  ErrorCode code;
+};
+
+class StreamedDamage : public BlobDamage, public testing::WithParamInterface<Harm> {
+ protected:
+  static constexpr std::size_t kBytes = 2 << 20;
+  std::string stream_one() {
+    life([&](Result<Database>& db) {
+      ASSERT_TRUE(db) << db.error().to_string();
+      auto writer = must(db->put_stream("k"));
+      EXPECT_OK(writer.append(streamed_));
+      EXPECT_OK(writer.commit());
+      EXPECT_OK(db->put("small", "s"));
+    });
+    return "/db/blobs/" + must(world_.files.list("/db/blobs")).at(0);
+  }
+  void expect_halted(const std::string& file) {
+    life([&](Result<Database>& db) {
+      ASSERT_TRUE(db) << db.error().to_string();
+      const auto got = db->get("k");
+      ASSERT_FALSE(got);
+      EXPECT_EQ(got.error().code(), GetParam().code) << got.error().to_string();
+      EXPECT_EQ(got.error().context().file, file);
+      EXPECT_EQ(must(db->get("small")), "s");
+      EXPECT_OK(db->put("after", std::string(300, 'x')));
+      EXPECT_OK(db->flush());
+      EXPECT_OK(db->compact_range(KeyRange{}, {.bottom = BottomLevel::kRewrite}));
+      EXPECT_FALSE(must(db->check()).findings.empty());
+      EXPECT_EQ(db->stats().damaged_blob_files.size(), 1u);
+    });
+  }
+  const std::string streamed_ = std::string(kBytes, 'k');
+};
+
+TEST_P(StreamedDamage, HaltsItsValueAloneThoughOnlyTheLogNamesIt) {
+  const std::string file = stream_one(), bytes = world_.files.content(file);
+  GetParam().inflict(world_, file);
+  expect_halted(file);  // replays the log
+  expect_halted(file);  // opens what the manifest now names
+
+  if (world_.files.exists(file).value_or(false)) EXPECT_OK(world_.files.remove(file));
+  world_.files.put_file(file, bytes);
+  life([&](Result<Database>& db) {
+    ASSERT_TRUE(db) << db.error().to_string();
+    EXPECT_EQ(must(db->get("k")), streamed_) << "the file is there again";
+    EXPECT_TRUE(must(db->check()).findings.empty());
+  });
+}
+
+TEST_P(StreamedDamage, GoesWithItsKey) {
+  const std::string file = stream_one();
+  GetParam().inflict(world_, file);
+  life([&](Result<Database>& db) {
+    ASSERT_TRUE(db) << db.error().to_string();
+    EXPECT_OK(db->put("k", "another"));
+    EXPECT_OK(db->compact_range(KeyRange{}, {.bottom = BottomLevel::kRewrite}));
+    EXPECT_OK(db->wait_for_background_work());
+    EXPECT_EQ(must(db->get("k")), "another");
+    EXPECT_TRUE(must(db->check()).findings.empty());
+    EXPECT_TRUE(must(world_.files.list("/db/blobs")).empty());
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    OfAFile, StreamedDamage,
+    testing::Values(
+        Harm{"ThatIsGone", [](auto& world, const auto& file) { EXPECT_OK(world.files.remove(file)); },
+             ErrorCode::kBlobMissing},
+        Harm{"WithAWrongHeader", [](auto& world, const auto& file) { world.files.flip_bit(file, 60); },
+             ErrorCode::kBlobCorrupt},
+        Harm{"WithAWrongFooter",
+             [](auto& world, const auto& file) { world.files.flip_bit(file, world.files.content(file).size() - 40); },
+             ErrorCode::kBlobCorrupt},
+        Harm{"WithAWrongIndex",
+             [](auto& world, const auto& file) { world.files.flip_bit(file, world.files.content(file).size() - 140); },
+             ErrorCode::kBlobCorrupt},
+        Harm{"ThatWasCut",
+             [](auto& world, const auto& file) {
+               world.files.truncate_file(file, world.files.content(file).size() / 2);
+             },
+             ErrorCode::kBlobCorrupt},
+        Harm{"ThatIsEmpty", [](auto& world, const auto& file) { world.files.truncate_file(file, 0); },
+             ErrorCode::kBlobCorrupt}),
+    [](const auto& tested) { return std::string(tested.param.name); });
+
 TEST_F(BlobDamage, AFileThatNothingNamesIsSetAsideAndOneThatWasNeverCompletedRemoved) {
   const std::string file = fill();
   std::string bytes(must(world_.files.info(file)).bytes, '\0');
