@@ -92,8 +92,9 @@ struct LightningDbConfig {
   std::uint32_t level0_stop_trigger = 48;
   // Each level holds this many times the one above. Range 2 .. 32.
   std::uint32_t level_size_multiplier = 10;
-  // Tombstones that a seek may have to pass in one table: one in which more lie side by side is compacted. 0 = no
-  // bound. Range 16 .. 1,000,000,000.
+  // Tombstones that a seek should have to pass in one table or memtable, of which it may meet one for each run of level
+  // 0 and each level. A table in which more lie side by side is compacted; a memtable is flushed early when seeks have
+  // met more than this, and 16 times as many in all. 0 = no bound. Range 16 .. 1,000,000,000.
   std::uint32_t tombstones_per_seek_max = 4096;
   // Background writing per second. Bytes; 0 = no limit. Range 1 MiB .. 100 GiB.
   std::uint64_t background_bytes_per_second = 0;

@@ -134,8 +134,8 @@ constexpr Setting kSettings[] = {
     count<&C::level_size_multiplier>("level_size_multiplier", 2, 32, kNeverZero,
                                      "each level holds this many times the one above"),
     count<&C::tombstones_per_seek_max>("tombstones_per_seek_max", 16, 1'000'000'000, "unlimited",
-                                       "a table in which more tombstones lie side by side is compacted, so that no "
-                                       "seek has to pass them"),
+                                       "a table in which more tombstones lie side by side is compacted, a memtable "
+                                       "flushed when seeks meet them often, so that they do not have to pass them"),
     size<&C::background_bytes_per_second>("background_bytes_per_second", kMiB, 100 * kGiB, "unlimited",
                                           "background writing per second"),
     duration<&C::write_stall_timeout>("write_stall_timeout", 1, 24 * 3'600'000, "unlimited",

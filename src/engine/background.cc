@@ -28,6 +28,26 @@ void Engine::seal_full(const Tree* tree) {
     if (live.get() == tree) seal(*live, memtable_limit());
 }
 
+// When cursors have stepped so often over what is erased in a memtable that a flush costs less than going on, it is
+// sealed before it is full. Its table leaves out what it hides, and is compacted if too long a row is left.
+void Engine::note_in_the_way(format::KeyspaceId keyspace, Sequence after, std::uint64_t passed) {
+  constexpr std::uint64_t kTimesTheBound = 16;
+  const std::uint64_t steps_max = kTimesTheBound * config_.tombstones_per_seek_max;
+  if (closing() || !flush_lane_ || writes_stopped_.load()) return;
+  for (const TreePtr& tree : all_trees()) {
+    if (tree->id != keyspace || tree->pin_view()->active.after != after) continue;
+    const std::uint64_t before = tree->in_the_way.fetch_add(passed, std::memory_order_relaxed);
+    if (before >= steps_max || before + passed < steps_max) return;  // it is queued, or it is not time yet
+    job_started();
+    flush_lane_->submit([this, tree, after] {
+      if (!closing() && tree->pin_view()->active.after == after) seal(*tree);
+      tree->in_the_way.store(0, std::memory_order_relaxed);
+      job_ended();
+    });
+    return;
+  }
+}
+
 // --- flush --------------------------------------------------------------------------------------------------------
 
 void Engine::schedule_flush(Tree& tree) {

@@ -1,5 +1,7 @@
 #include "engine/database_iterator.h"
 
+#include <utility>
+
 #include "base/compare.h"
 #include "engine/engine.h"
 #include "format/merging_iterator.h"
@@ -24,9 +26,10 @@ ReadRules with_source(ReadRules rules, const LargeValueSource& source) {
 
 }  // namespace
 
-DatabaseIterator::DatabaseIterator(std::shared_ptr<Engine> engine, PinnedView view, const ReadRules& rules, Sequence at,
-                                   const IterateOptions& options)
+DatabaseIterator::DatabaseIterator(std::shared_ptr<Engine> engine, format::KeyspaceId keyspace, PinnedView view,
+                                   const ReadRules& rules, Sequence at, const IterateOptions& options)
     : engine_(std::move(engine)),
+      keyspace_(keyspace),
       view_(std::move(view)),
       at_(at),
       lower_(options.lower_bound),
@@ -43,13 +46,13 @@ DatabaseIterator::DatabaseIterator(std::shared_ptr<Engine> engine, PinnedView vi
   // What erased ranges hide is taken out of the sources, so that it is not read; all else happens as if it had never
   // been there.
   cover_ = view_->cover(at_);
-  const auto add_memtable = [&](const MemTableSpan& span) {
+  const auto add_memtable = [&](const MemTableSpan& span, std::uint64_t& passed) {
     auto entries = span.table->iterator();
     sources.push_back(!cover_ ? std::move(entries)
-                              : format::without_hidden(std::move(entries), *cover_, {.newest = span.last}, &passed_));
+                              : format::without_hidden(std::move(entries), *cover_, {.newest = span.last}, &passed));
   };
-  if (!view_->active.table->empty()) add_memtable(view_->active);
-  for (const MemTableSpan& span : view_->sealed) add_memtable(span);
+  if (!view_->active.table->empty()) add_memtable(view_->active, passed_in_active_);
+  for (const MemTableSpan& span : view_->sealed) add_memtable(span, passed_);
   const auto outside = [&](const manifest::TableHandle& table) {
     return (lower_ && table.meta().largest().before(*lower_)) || (upper_ && table.meta().smallest_key >= *upper_);
   };
@@ -72,7 +75,7 @@ DatabaseIterator::~DatabaseIterator() {
   leave_large();
   if (!engine_) return;
   engine_->count(Counter::kScannedEntries, scanned_);
-  engine_->count(Counter::kPassedTombstones, passed_);
+  engine_->count(Counter::kPassedTombstones, tombstones_passed());
   engine_->count(Counter::kSeeks, seeks_);
 }
 
@@ -110,6 +113,13 @@ void DatabaseIterator::leave_large() {
   large_block_ = nullptr;
 }
 
+// Of what lies in memory the engine hears when it is much: only a flush takes it out of the way.
+void DatabaseIterator::note_passed() {
+  const std::uint64_t met = passed_in_active_ - std::exchange(noted_, passed_in_active_);
+  const std::uint64_t most = engine_->config().tombstones_per_seek_max;
+  if (most != 0 && met > most) engine_->note_in_the_way(keyspace_, view_->active.after, met);
+}
+
 bool DatabaseIterator::usable() {
   valid_ = false;
   if (!entries_) return false;
@@ -126,6 +136,7 @@ void DatabaseIterator::seek_to_first() {
     entries_->seek_to_first();
   }
   find_forward(false);
+  end_move();
 }
 
 void DatabaseIterator::seek_to_last() {
@@ -138,6 +149,7 @@ void DatabaseIterator::seek_to_last() {
     entries_->seek_to_last();
   }
   find_backward();
+  end_move();
 }
 
 void DatabaseIterator::seek(std::string_view target) {
@@ -145,6 +157,7 @@ void DatabaseIterator::seek(std::string_view target) {
   const std::uint64_t begun_ns = engine_->begin_timing();
   entries_->seek(below_lower(target) ? std::string_view(*lower_) : target, at_);
   find_forward(false);
+  end_move();
   engine_->end_seek(begun_ns);
 }
 
@@ -153,6 +166,7 @@ void DatabaseIterator::seek_for_prev(std::string_view target) {
   if (!usable()) return;
   entries_->seek_for_prev(target, 0);
   find_backward();
+  end_move();
 }
 
 void DatabaseIterator::next() {
@@ -164,6 +178,7 @@ void DatabaseIterator::next() {
     saved_key_.assign(entries_->entry().key);
   }
   find_forward(true);
+  end_move();
 }
 
 void DatabaseIterator::prev() {
@@ -176,6 +191,7 @@ void DatabaseIterator::prev() {
     while (entries_->valid() && entries_->entry().key == saved_key_) entries_->prev();
   }
   find_backward();
+  end_move();
 }
 
 // From where entries_ stands: the next key that holds something. With skip_saved_key, versions of saved_key_ are passed
@@ -214,7 +230,7 @@ bool DatabaseIterator::stand_on(const format::Entry& entry) {
   const auto held = held_by(entry.type, entry.value, rules_);
   if (!held) return fail(held.error());
   if (!held->present) {
-    ++passed_;
+    pass(entry.sequence);
     saved_key_.assign(entry.key);
     return false;
   }
@@ -259,9 +275,11 @@ void DatabaseIterator::find_backward() {
     if (below_lower(entries_->entry().key)) return;
     saved_key_.assign(entries_->entry().key);
     bool plain = true, live = false;  // plain: the newest one so far is a put (live) or a tombstone
+    Sequence newest = 0;
     for (; entries_->valid() && entries_->entry().key == saved_key_; entries_->prev()) {
       const format::Entry& entry = entries_->entry();
       if (entry.sequence > at_) continue;
+      newest = entry.sequence;
       if (entry.type == format::EntryType::kPut || entry.type == format::EntryType::kErase) [[likely]] {
         plain = true;
         live = entry.type == format::EntryType::kPut;
@@ -286,7 +304,7 @@ void DatabaseIterator::find_backward() {
       held = *resolved;
     }
     if (!held.present) {
-      ++passed_;
+      pass(newest);
       continue;
     }
     stand_on_value(held);

@@ -18,8 +18,8 @@ class Engine;
 // Threads: one at a time. Keeps its engine, and the memtables and tables of its view, alive.
 class DatabaseIterator final : public Cursor, private LargeValueSource {
  public:
-  DatabaseIterator(std::shared_ptr<Engine> engine, PinnedView view, const ReadRules& rules, Sequence at,
-                   const IterateOptions& options);
+  DatabaseIterator(std::shared_ptr<Engine> engine, format::KeyspaceId keyspace, PinnedView view, const ReadRules& rules,
+                   Sequence at, const IterateOptions& options);
   explicit DatabaseIterator(Error error)
       : status_(std::move(error)), resolver_({}) {}  // an iterator that only has an error
   ~DatabaseIterator() override;
@@ -45,7 +45,7 @@ class DatabaseIterator final : public Cursor, private LargeValueSource {
   // As Held::base_expires_ms. Where next() led to.
   std::uint64_t base_expires_ms() const { return on_entry_ ? 0 : base_expires_ms_; }
   Status status() const override;
-  std::uint64_t tombstones_passed() const override { return passed_; }
+  std::uint64_t tombstones_passed() const override { return passed_ + passed_in_active_; }
 
   // Bounds and prefix as one: inclusive, exclusive; none: no bound.
   const std::optional<std::string>& lower_bound() const { return lower_; }
@@ -62,10 +62,17 @@ class DatabaseIterator final : public Cursor, private LargeValueSource {
   void find_backward();
   void stand_on_value(const Held& held);
   bool fail(Error error);
+  void pass(Sequence sequence) { ++(sequence > view_->active.after ? passed_in_active_ : passed_); }
+  void end_move() {
+    if (passed_in_active_ != noted_) [[unlikely]]
+      note_passed();
+  }
+  void note_passed();
   bool below_lower(std::string_view key) const { return lower_ && key < *lower_; }
   bool beyond_upper(std::string_view key) const { return upper_ && key >= *upper_; }
 
   std::shared_ptr<Engine> engine_;
+  const format::KeyspaceId keyspace_ = format::kNoKeyspace;
   PinnedView view_;
   std::unique_ptr<const format::RangeCover> cover_;  // null: nothing is hidden
   std::unique_ptr<format::EntryIterator> entries_;
@@ -89,7 +96,9 @@ class DatabaseIterator final : public Cursor, private LargeValueSource {
   mutable cache::Block* large_block_ = nullptr;
   mutable std::string_view large_bytes_;
   std::uint64_t scanned_ = 0, seeks_ = 0;
-  std::uint64_t passed_ = 0;  // tombstones, and entries under ranges, that stood in the way
+  // Tombstones, and entries under ranges, that stood in the way; those in the active memtable apart.
+  std::uint64_t passed_ = 0, passed_in_active_ = 0;
+  std::uint64_t noted_ = 0;  // of passed_in_active_, by earlier moves
 };
 
 }  // namespace lightning::engine

@@ -226,6 +226,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::uint64_t begin_timing() {
     return config_.enable_statistics && counters_.sample() ? env_.clock.monotonic_ns() : 0;
   }
+  // A move of a cursor met `passed` erased entries, more than the bound, in the memtable that began behind `after`.
+  void note_in_the_way(format::KeyspaceId keyspace, Sequence after, std::uint64_t passed);
   void end_seek(std::uint64_t begun_ns) {
     if (begun_ns != 0) latencies_.seek.record(env_.clock.monotonic_ns() - begun_ns);
   }

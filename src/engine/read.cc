@@ -541,7 +541,8 @@ Result<std::unique_ptr<DatabaseIterator>> Engine::iterate(const Keyspace& keyspa
   PinnedView view = tree->pin_view();
   if (too_old(options.snapshot)) return snapshot_too_old(*options.snapshot);
   const Sequence at = sequence_for(options.snapshot);
-  return std::make_unique<DatabaseIterator>(shared_from_this(), std::move(view), read_rules(*tree), at, options);
+  return std::make_unique<DatabaseIterator>(shared_from_this(), tree->id, std::move(view), read_rules(*tree), at,
+                                            options);
 }
 
 Snapshot Engine::snapshot(std::string_view owner) {

@@ -116,6 +116,8 @@ class Tree : public std::enable_shared_from_this<Tree> {
   const MergeOperator* merge_operator = nullptr;  // of that name, if it is registered; set before others see the tree
   std::atomic<bool> dropped{false};
   std::atomic<bool> flush_queued{false};
+  // Steps of cursors over what is erased in the active memtable, of moves with too many of them (note_in_the_way).
+  std::atomic<std::uint64_t> in_the_way{0};
   std::atomic<bool> collecting{false};  // garbage of its blob files
 
  private:
