@@ -160,13 +160,14 @@ class Transaction {
   // Remembers the writes so far.
   Result<Savepoint> set_savepoint();
   // Undoes all writes since `savepoint`, which may be used again; savepoints after it may not. Locks and what was read
-  // stay. Errors: kInvalidArgument if it is of another transaction or no longer valid.
+  // stay. Errors: kInvalidArgument if it is of another transaction, of whatever database, or no longer valid.
   Status rollback_to(const Savepoint& savepoint);
 
   // --- the end
   // All writes or none take effect, at one sequence of the order of all writes, visible to every read that begins
   // after the return. Returns the sequence of its last write, or what it saw if it wrote nothing. Whatever it answers,
-  // the transaction has ended. Without writes nothing is verified but keys read for update.
+  // the transaction has ended, but for kInvalidArgument (options with a lifetime): then it is as before.
+  // Without writes nothing is verified but keys read for update.
   // Errors: kConflict (kNotApplied): what the level promises to hold was changed by somebody else. Names key and, if
   //         known, the other transaction. Others as Database::write, each with its outcome.
   Result<Sequence> commit();

@@ -30,6 +30,7 @@ Result<IndexPage> Database::query_index(const Keyspace& keyspace, std::string_vi
 
 Result<IndexPage> Transaction::query_index(const Keyspace& keyspace, std::string_view name, const IndexQuery& query) {
   if (!core_) return Error(ErrorCode::kTransactionEnded, "the transaction was never begun, or moved from");
+  LIGHTNING_TRY(core_->check_active());
   return index::query(*core_, keyspace, name, query);
 }
 

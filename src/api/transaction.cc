@@ -153,7 +153,8 @@ Result<Sequence> Transaction::commit() {
 }
 Result<Sequence> Transaction::commit(const WriteOptions& options) {
   if (!core_) return never_begun();
-  if (options.has_lifetime()) return Error(ErrorCode::kInvalidArgument, "only a put gives a record its lifetime");
+  if (options.has_lifetime() && active())
+    return Error(ErrorCode::kInvalidArgument, "only a put gives a record its lifetime");
   return core_->commit(options.durability);
 }
 Status Transaction::rollback() {

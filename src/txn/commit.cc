@@ -108,6 +108,7 @@ Result<std::optional<engine::Admission::Answer>> CommitAdmission::check_erased_r
                                              std::to_string(*other) + ", which is committing, has read or erases")
           .in_key_range(key_text(range.start));
     waits_for_ = *other;
+    waits_at_ = range.start;
     return std::optional(Answer::kWait);
   }
   return std::optional<Answer>();
@@ -146,6 +147,7 @@ Result<engine::Admission::Answer> CommitAdmission::check_others() {
                                              std::to_string(other) + ", which is committing, has read")
           .in_key_range(key_text(key));
     waits_for_ = other;
+    waits_at_ = key;
     return Answer::kWait;
   };
   if (intents)
@@ -203,9 +205,10 @@ Status CommitAdmission::wait() {
   }
   if (coordinator_.intents().wait_until_withdrawn(waits_for_, core_.engine().env().clock, core_.lock_timeout_))
     return {};
-  return Error(ErrorCode::kConflict, "the commit of transaction " + std::to_string(waits_for_) +
-                                         ", which has read a range that this one writes to, takes longer than "
-                                         "lock_timeout");
+  return Error(ErrorCode::kConflict, "key " + key_text(waits_at_) + " lies in a range that transaction " +
+                                         std::to_string(waits_for_) +
+                                         " has read or erases, whose commit takes longer than lock_timeout")
+      .in_key_range(key_text(waits_at_));
 }
 
 // Whatever comes of it, the transaction has ended.
@@ -281,8 +284,7 @@ Result<engine::Admission::Answer> PlainAdmission::enter() {
   }
   const Result<bool> settled = amendment_.settle();
   outdated_ = settled && !*settled;
-  if (settled && *settled && intents)
-    if (const auto intent = derived_into_intent(self)) blocked_by_intent_ = *intent;
+  if (settled && *settled && intents) derived_into_intent(self);
   if (!settled || outdated_ || blocked_by_intent_ != 0) latches_.release();
   if (!settled) return settled.error();
   return outdated_ || blocked_by_intent_ != 0 ? Answer::kWait : Answer::kGo;
@@ -302,14 +304,20 @@ bool PlainAdmission::blocked(const format::Operation& operation, std::uint64_t s
     if (coordinator_.locks().locked_by_other(key, self)) blocked_by_lock_ = key;
     if (intents) intent = coordinator_.intents().covering(keyspace, key.key, self);
   }
-  if (intent) blocked_by_intent_ = *intent;
+  if (intent) {
+    blocked_by_intent_ = *intent;
+    intent_key_ = operation.key;
+  }
   return blocked_by_lock_ || intent;
 }
 
-std::optional<std::uint64_t> PlainAdmission::derived_into_intent(std::uint64_t self) const {
+void PlainAdmission::derived_into_intent(std::uint64_t self) {
   for (const engine::Derived& one : amendment_.derived())
-    if (const auto intent = coordinator_.intents().covering(one.tree->id, one.key, self)) return intent;
-  return std::nullopt;
+    if (const auto intent = coordinator_.intents().covering(one.tree->id, one.key, self)) {
+      blocked_by_intent_ = *intent;
+      intent_key_ = one.record;
+      return;
+    }
 }
 
 void PlainAdmission::leave(Sequence, Sequence) { latches_.release(); }
@@ -328,9 +336,10 @@ Status PlainAdmission::wait() {
   if (blocked_by_intent_ != 0) {
     const std::uint64_t intent = std::exchange(blocked_by_intent_, 0);
     if (!coordinator_.intents().wait_until_withdrawn(intent, coordinator_.engine().env().clock, timeout))
-      return Error(ErrorCode::kLockTimeout, "the commit of transaction " + std::to_string(intent) +
-                                                ", which has read a range that this writes to, takes longer than "
-                                                "lock_timeout");
+      return Error(ErrorCode::kLockTimeout, "key " + key_text(intent_key_) + " lies in a range that transaction " +
+                                                std::to_string(intent) +
+                                                " has read or erases, whose commit takes longer than lock_timeout")
+          .in_key_range(key_text(intent_key_));
   }
   if (std::exchange(outdated_, false)) {
     latches_.need_none();

@@ -49,6 +49,7 @@ class CommitAdmission final : public engine::Admission {
   KeyRanges ranges_;  // that were read or are erased: what the commit relies on
   bool collected_ = false, published_ = false, outdated_ = false;  // outdated: the amendment
   std::uint64_t waits_for_ = 0;                                    // an intent
+  std::string waits_at_;                                           // a key that lies in it
   Sequence met_ = 0;
 };
 
@@ -68,7 +69,7 @@ class PlainAdmission : public engine::Admission {
   Coordinator& coordinator_;
 
  private:
-  std::optional<std::uint64_t> derived_into_intent(std::uint64_t self) const;
+  void derived_into_intent(std::uint64_t self);
 
   bool blocked(const format::Operation& operation, std::uint64_t self, bool intents);
 
@@ -80,6 +81,7 @@ class PlainAdmission : public engine::Admission {
   std::optional<LockKey> blocked_by_lock_;
   std::string blocked_key_;  // of blocked_by_lock_, where it lies in a range
   std::uint64_t blocked_by_intent_ = 0;
+  std::string intent_key_;  // that lies in it
 };
 
 }  // namespace lightning::txn

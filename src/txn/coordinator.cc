@@ -241,19 +241,27 @@ bool Coordinator::wait_until_visible(Sequence sequence) {
 }
 
 void Coordinator::note_commit(std::uint64_t id, Sequence first, Sequence last) {
-  RecentCommit& commit = recent_[last % kRecent];
-  commit.id.store(id, std::memory_order_relaxed);
-  commit.first.store(first, std::memory_order_relaxed);
+  const bool many = last - first >= kProbed;
+  const std::size_t place = many ? kRecent + many_.fetch_add(1, std::memory_order_relaxed) % kMany : last % kRecent;
+  RecentCommit& commit = recent_[place];
+  commit.last.store(0, std::memory_order_relaxed);
+  commit.id.store(id, std::memory_order_release);
+  commit.first.store(first, std::memory_order_release);
   commit.last.store(last, std::memory_order_release);
 }
 
 std::uint64_t Coordinator::transaction_of(Sequence sequence) const {
-  constexpr Sequence kOperationsMax = 64;
-  for (Sequence last = sequence; last < sequence + kOperationsMax; ++last) {
-    const RecentCommit& commit = recent_[last % kRecent];
-    if (commit.last.load(std::memory_order_acquire) != last) continue;
-    return commit.first.load(std::memory_order_relaxed) <= sequence ? commit.id.load(std::memory_order_relaxed) : 0;
-  }
+  const auto writer = [&](std::size_t place) -> std::uint64_t {
+    const RecentCommit& commit = recent_[place];
+    const Sequence last = commit.last.load(std::memory_order_acquire);
+    if (last < sequence || commit.first.load(std::memory_order_acquire) > sequence) return 0;
+    const std::uint64_t id = commit.id.load(std::memory_order_acquire);
+    return commit.last.load(std::memory_order_relaxed) == last ? id : 0;  // else it is another's by now
+  };
+  for (Sequence last = sequence; last < sequence + kProbed; ++last)
+    if (const std::uint64_t id = writer(last % kRecent)) return id;
+  for (std::size_t place = kRecent; place < kRecent + kMany; ++place)
+    if (const std::uint64_t id = writer(place)) return id;
   return 0;
 }
 

@@ -89,14 +89,16 @@ class Coordinator final : public engine::WriteArbiter {
   std::atomic<std::uint64_t> active_{0};
   alignas(64) std::atomic<std::uint64_t> next_overdue_ns_{~std::uint64_t{0}};  // no limit is exceeded before this
 
-  // The latest commits, to name who was in the way. Found by probing from the sequence upwards, so one of many
-  // operations may not be found; nothing but a message depends on it.
+  // The latest commits, to name who was in the way; nothing but a message depends on it. Found by probing from the
+  // sequence upwards; those of more operations than that have places of their own, behind the others.
   struct RecentCommit {
     std::atomic<Sequence> first{0}, last{0};
     std::atomic<std::uint64_t> id{0};
   };
-  static constexpr std::size_t kRecent = 2048;
-  const std::unique_ptr<RecentCommit[]> recent_ = std::make_unique<RecentCommit[]>(kRecent);
+  static constexpr std::size_t kRecent = 2048, kMany = 64;
+  static constexpr Sequence kProbed = 64;
+  const std::unique_ptr<RecentCommit[]> recent_ = std::make_unique<RecentCommit[]>(kRecent + kMany);
+  std::atomic<std::uint64_t> many_{0};
 
   // One line per thread, or nearly: counting is no meeting point.
   struct alignas(64) Counts {

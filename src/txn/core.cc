@@ -133,6 +133,11 @@ Error Core::ended_error() const {
                name + " was rolled back" + (end_error_ ? ": " + end_error_->message() : std::string()));
 }
 
+Status Core::check_active() {
+  const Call call(*this);
+  return call.entered();
+}
+
 Status Core::rollback() {
   const Call call(*this);
   if (!call.entered()) return call.entered();
@@ -273,7 +278,8 @@ Error Core::conflict(std::string_view key, Sequence with) const {
 // --- writes ---------------------------------------------------------------------------------------------------------
 
 Status Core::put(const Keyspace& keyspace, std::string_view key, std::string_view value, const Lifetime& lifetime) {
-  if (!lifetime.ttl && !lifetime.expires_at && !engine_->has_default_ttls()) [[likely]]
+  if ((!lifetime.ttl && !lifetime.expires_at && !engine_->has_default_ttls()) || state() != TransactionState::kActive)
+      [[likely]]
     return write(keyspace, format::EntryType::kPut, key, value);
   LIGHTNING_ASSIGN(const engine::Tree* tree, engine_->tree_of(keyspace));
   LIGHTNING_ASSIGN(const std::uint64_t expires_ms, engine_->expiry_of(*tree, lifetime));
@@ -365,10 +371,12 @@ Status Core::erase_each(const Keyspace& keyspace, std::string_view start, std::s
 Result<Savepoint> Core::set_savepoint() {
   const Call call(*this);
   if (!call.entered()) return call.entered().error();
-  savepoints_.push_back({++serials_, writes_.mark()});
+  // One for the whole process: transactions of two databases may have the same id.
+  static std::atomic<std::uint64_t> serials{0};
   Savepoint savepoint;
   savepoint.transaction_ = id();
-  savepoint.serial_ = serials_;
+  savepoint.serial_ = serials.fetch_add(1, std::memory_order_relaxed) + 1;
+  savepoints_.push_back({savepoint.serial_, writes_.mark()});
   return savepoint;
 }
 
@@ -382,7 +390,9 @@ Status Core::rollback_to(const Savepoint& savepoint) {
   const auto found = std::find_if(savepoints_.begin(), savepoints_.end(),
                                   [&](const Mark& mark) { return mark.serial == savepoint.serial_; });
   if (found == savepoints_.end())
-    return Error(ErrorCode::kInvalidArgument, "the savepoint was undone by a rollback to an earlier one");
+    return Error(
+        ErrorCode::kInvalidArgument,
+        "the savepoint was undone by a rollback to an earlier one, or is of a transaction of another database");
   writes_.undo_to(found->changes);
   savepoints_.erase(found + 1, savepoints_.end());
   return {};

@@ -53,6 +53,7 @@ class Core : public std::enable_shared_from_this<Core> {
   Status rollback_to(const Savepoint& savepoint);
   Result<Sequence> commit(Durability durability);
   Status rollback();
+  Status check_active();
 
   engine::Engine& engine() const { return *engine_; }
   std::uint64_t id() const { return owner_.id; }
@@ -154,7 +155,6 @@ class Core : public std::enable_shared_from_this<Core> {
     std::uint64_t serial, changes;
   };
   std::vector<Mark> savepoints_;
-  std::uint64_t serials_ = 0;
   std::vector<TransactionIterator*> iterators_;  // whose way is part of what was read
   Core* previous_ = nullptr;                     // in the coordinator's list
   Core* next_ = nullptr;

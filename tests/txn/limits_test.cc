@@ -252,6 +252,24 @@ TEST(Locks, DeadlockNamesTheCycleAndRollsTheOneBackThatWouldCloseIt) {
   }
 }
 
+TEST(Locks, DeadlocksAreLeftToTheTimeoutWhereDetectionIsOff) {
+  World world;
+  world.config().enable_deadlock_detection = false;
+  world.run([](Database& db) {
+    auto one = db.begin({.concurrency = Concurrency::kPessimistic});
+    auto two = db.begin({.concurrency = Concurrency::kPessimistic});
+    ASSERT_OK(one->put("a", "1"));
+    ASSERT_OK(two->put("b", "2"));
+    auto waits = spawn([&] { EXPECT_CODE(kLockTimeout, one->put("b", "1")); });
+    while (db.transactions().front().waits_for.empty()) base::sleep_for(milliseconds(1));
+    EXPECT_CODE(kLockTimeout, two->put("a", "2"));
+    waits.join();
+    EXPECT_EQ(db.stats().transactions.deadlocks, 0u);
+    EXPECT_OK(one->commit());
+    EXPECT_OK(two->commit());
+  });
+}
+
 TEST(Locks, PlainWritesWaitForThemAndThenGoOn) {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
     World world(seed);

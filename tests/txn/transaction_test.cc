@@ -401,6 +401,62 @@ TEST(Commit, ConflictNamesTheKeyAndTheOtherTransaction) {
   });
 }
 
+TEST(Commit, ConflictNamesTransactionsOfManyWritesToo) {
+  World world;
+  world.run([](Database& db) {
+    for (const int writes : {2, 63, 64, 65, 1000, 5000}) {
+      const auto key = [](int i) { return "k" + std::to_string(i); };
+      auto large = db.begin();
+      for (int i = 0; i < writes; ++i) ASSERT_OK(large->put(key(i), "1"));
+      std::vector<Transaction> others;
+      for (int i = 0; i < writes; i += std::max(1, writes / 3)) {
+        others.push_back(*db.begin());
+        ASSERT_OK(others.back().put(key(i), "2"));
+      }
+      ASSERT_OK(large->commit());
+      for (Transaction& other : others) {
+        const auto refused = other.commit();
+        EXPECT_CODE(kConflict, refused);
+        EXPECT_NE(refused.error().message().find("by transaction " + std::to_string(large->id())), std::string::npos)
+            << writes << " writes: " << refused.error().message();
+      }
+      auto late = db.begin();
+      ASSERT_OK(late->put("k0", "3"));
+      ASSERT_OK(db.put("k0", "plain"));
+      const auto refused = late->commit();
+      EXPECT_CODE(kConflict, refused);
+      EXPECT_NE(refused.error().message().find("by a plain write"), std::string::npos) << refused.error().message();
+    }
+  });
+}
+
+// A commit is as durable as it asks to be, or as its transaction does, or as the database is set.
+TEST(Commit, IsAsDurableAsItWasAskedToBe) {
+  for (const WalSyncMode mode : {WalSyncMode::kSync, WalSyncMode::kPeriodic, WalSyncMode::kAsync}) {
+    World world;
+    world.config().wal_sync_mode = mode;
+    world.config().wal_sync_interval = std::chrono::hours(1);
+    world.run([&](Database& db) {
+      const auto durable = [&](Durability of_transaction, const WriteOptions* of_commit) {
+        EXPECT_OK(db.sync());
+        auto txn = db.begin({.durability = of_transaction});
+        EXPECT_OK(txn->put("a", "1"));
+        const auto committed = of_commit != nullptr ? txn->commit(*of_commit) : txn->commit();
+        EXPECT_OK(committed);
+        return db.stats().loss_window.last_durable >= *committed;
+      };
+      const WriteOptions as_set, async{.durability = Durability::kAsync}, sync{.durability = Durability::kSync};
+      const bool by_default = mode == WalSyncMode::kSync;
+      EXPECT_EQ(durable(Durability::kDefault, nullptr), by_default);
+      EXPECT_FALSE(durable(Durability::kAsync, nullptr));
+      EXPECT_TRUE(durable(Durability::kSync, nullptr));
+      EXPECT_TRUE(durable(Durability::kAsync, &sync));
+      EXPECT_FALSE(durable(Durability::kSync, &async));
+      EXPECT_EQ(durable(Durability::kSync, &as_set), by_default) << "what the commit says counts";
+    });
+  }
+}
+
 TEST(Commit, MeetsPlainWritesToo) {
   World world;
   world.run([](Database& db) {
