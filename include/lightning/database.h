@@ -320,7 +320,8 @@ class Database {
   // all.
   Result<RecordCount> count() const;
   Result<RecordCount> count(const Keyspace& keyspace) const;
-  // Stored bytes of the range: tables from their indexes (within one block at each end), memtables by share.
+  // Stored bytes of the range: tables from their indexes (within one block at each end), memtables by share. Large
+  // values count as if they lay evenly over their tables: where only some keys of a table have such, it is rough.
   Result<std::uint64_t> approximate_size(const Keyspace& keyspace, const KeyRange& range) const;
   // Verifies what is on disk and, if that is whole, what follows from it: counts and indexes against their records.
   // Findings are in the report; an error means that the check itself could not run.

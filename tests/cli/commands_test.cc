@@ -125,6 +125,12 @@ TEST_F(Commands, KeysWithATimeToLiveSayHowLongTheyLive) {
   expect_failure(ldb("get", {"short"}), 12, "no key");  // processes later
   expect_failure(ldb("put", {"k", "v", "--ttl", "soon"}), 5, "not a duration");
   expect_failure(ldb("put", {"k", "v", "--ttl", "0s"}), 5, "at least 1 ms");
+  for (const char* wrong : {"-1s", "9223372036854775807ms", "9000y", "99999999999999999999d", "3000000d"})
+    EXPECT_EQ(ldb("put", {"k", "w", "--ttl", wrong}).exit_code, 5) << wrong;
+  for (const char* wrong : {"-1s", "9223372036854775807ms"})
+    EXPECT_EQ(ldb("keyspace", {"create", "odd", "--default-ttl", wrong}).exit_code, 5) << wrong;
+  EXPECT_EQ(ldb("get", {"k"}).out, "v\n");
+  EXPECT_EQ(ldb("keyspace", {"list"}).out, "default\n");
 }
 
 TEST_F(Commands, RecoverTellsWhatEachStageFound) {
@@ -210,6 +216,23 @@ TEST_F(Commands, IndexesAreMadeAskedRebuiltAndDropped) {
   EXPECT_EQ(ldb("index", {"create", "x"}).exit_code, 2);
   EXPECT_EQ(ldb("index", {"create", "x", "--bytes", "1+"}).exit_code, 2);
   EXPECT_EQ(ldb("index", {"frob", "x"}).exit_code, 2);
+}
+
+TEST_F(Commands, WhatCannotBeIndexedIsRefusedOrLeftOutAsTheIndexSays) {
+  put("ann", R"({"city":"Oslo"})");
+  EXPECT_EQ(ldb("index", {"create", "by_city", "--json-pointer", "/city"}).exit_code, 0);
+  expect_failure(ldb("put", {"bob", "not json"}), 5, "LDB-1043");
+  expect_failure(ldb("get", {"bob"}), 12, "no key");
+  EXPECT_EQ(ldb("index", {"drop", "by_city"}).exit_code, 0);
+  put("bob", "not json");
+  expect_failure(ldb("index", {"create", "by_city", "--json-pointer", "/city"}), 5, "LDB-1043");
+  EXPECT_EQ(ldb("index", {"list"}).out, "");
+  EXPECT_EQ(ldb("index", {"create", "by_city", "--json-pointer", "/city", "--leave-out"}).exit_code, 0);
+  put("cid", "nor this");
+  EXPECT_EQ(ldb("index", {"query", "by_city"}).out, "Oslo\tann\n");
+  for (const char* action : {"query", "rebuild", "drop"})
+    expect_failure(ldb("index", {action, "by_age"}), 3, "LDB-1040");
+  EXPECT_EQ(ldb("check").exit_code, 0);
 }
 
 TEST_F(Commands, AClosedPipeEndsQuietly) {

@@ -1,12 +1,14 @@
 // The largest value that the contract allows, the whole way: batch, log, memtable, recovery, table, check.
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include <cstring>
 #include <filesystem>
 
 #include "base/hash.h"
 #include "lightning/database.h"
+#include "support/child_process.h"
 
 namespace lightning {
 namespace {
@@ -79,6 +81,66 @@ TEST_F(LargestValue, GoesThroughABatchTheLogAndATable) {
   ASSERT_TRUE(checked) << checked.error().to_string();
   EXPECT_TRUE(checked->findings.empty());
   EXPECT_EQ(checked->entries, 3u);
+}
+
+// The most memory that this process has ever had resident.
+std::uint64_t most_resident_bytes() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+TEST_F(LargestValue, GoesInAndOutInPiecesThroughLittleMemory) {
+  EXPECT_TRUE(testing_support::passes_in_child([&] {
+    constexpr std::size_t kPiece = 1 << 20;
+    std::string piece(kPiece, '\0');
+    const auto fill = [&piece](std::size_t at) {
+      for (std::size_t i = 0; i < kPiece; i += 8) {
+        const std::uint64_t mixed = (at + i + 1) * 0x9e3779b97f4a7c15u;
+        std::memcpy(piece.data() + i, &mixed, 8);
+      }
+    };
+    fill(0);
+    const auto expect_whole = [&](const Database& db) {
+      auto reader = *db.get_stream("large");
+      ASSERT_TRUE(reader);
+      ASSERT_EQ(reader->size(), kValueBytes);
+      std::string read(kPiece, '\0');
+      for (std::size_t at = 0; at < kValueBytes; at += kPiece) {
+        ASSERT_TRUE(reader->read(at, read));
+        fill(at);
+        ASSERT_TRUE(read == piece) << at;
+      }
+    };
+    const LightningDbConfig config = LightningDbConfig::low_memory();
+    {
+      auto db = Database::open(path_ + "/db", config);
+      ASSERT_TRUE(db) << db.error().to_string();
+      const std::uint64_t before = most_resident_bytes();
+      auto writer = db->put_stream("large");
+      ASSERT_TRUE(writer);
+      for (std::size_t at = 0; at < kValueBytes; at += kPiece) {
+        fill(at);
+        ASSERT_TRUE(writer->append(piece));
+      }
+      const Status committed = writer->commit({.durability = Durability::kSync});
+      ASSERT_TRUE(committed) << committed.error().to_string();
+      expect_whole(*db);
+      ASSERT_TRUE(db->flush());
+      expect_whole(*db);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // their own memory would be counted too
+      EXPECT_LT(most_resident_bytes() - before, 16u << 20);
+#endif
+      ASSERT_TRUE(db->close());
+    }
+    auto db = Database::open(path_ + "/db", config);
+    ASSERT_TRUE(db) << db.error().to_string();
+    std::string part(1000, '\0');
+    auto reader = *db->get_stream("large");
+    ASSERT_TRUE(reader && reader->read(kValueBytes - part.size(), part));
+    fill(kValueBytes - kPiece);
+    EXPECT_EQ(part, piece.substr(kPiece - part.size()));
+  }));
 }
 
 TEST_F(LargestValue, OneByteMoreIsRefusedAndNothingIsApplied) {
