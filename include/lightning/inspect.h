@@ -22,6 +22,9 @@ struct InspectedFact {
   std::vector<std::pair<std::string, std::variant<std::uint64_t, std::string>>> values;
 };
 
+// As one JSON object in one line: "fact" is its kind. A value that is not UTF-8 stands in base64, as "key_base64".
+std::string to_json(const InspectedFact& fact);
+
 struct InspectOptions {
   bool entries = false;  // tables: every entry, blob files: every record, too
 };

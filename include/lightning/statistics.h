@@ -119,4 +119,8 @@ struct Statistics {
   std::string background_error;  // empty, or why writes are stopped
 };
 
+// All of it as one JSON object in one line, by the names of the fields; what lies in a struct is an object of that
+// name. Keys that are not UTF-8 stand in base64, as "smallest_key_base64".
+std::string to_json(const Statistics& statistics);
+
 }  // namespace lightning

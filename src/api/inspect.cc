@@ -4,6 +4,7 @@
 
 #include "base/epoch.h"
 #include "base/hash.h"
+#include "base/json_text.h"
 #include "base/memory_budget.h"
 #include "blob/blob_file.h"
 #include "cache/block_cache.h"
@@ -281,6 +282,13 @@ Status inspect_blob(const std::string& path, const InspectOptions& options, cons
 
 }  // namespace
 }  // namespace api
+
+std::string to_json(const InspectedFact& fact) {
+  base::JsonText json;
+  json.begin_object().field("fact", fact.kind);
+  for (const auto& [name, value] : fact.values) std::visit([&](const auto& v) { json.field(name, v); }, value);
+  return json.end_object().text();
+}
 
 Status inspect_file(FileKind kind, const std::string& path, const InspectOptions& options,
                     const std::function<bool(const InspectedFact&)>& visit) {

@@ -1,7 +1,7 @@
 // version, help, completion: the program about itself.
 
+#include "cli/bytes_text.h"
 #include "cli/commands.h"
-#include "cli/json_text.h"
 #include "lightning/version.h"
 
 namespace lightning::cli {

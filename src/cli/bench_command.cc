@@ -8,8 +8,8 @@
 #include "base/sync.h"
 #include "cli/bench_data.h"
 #include "cli/bench_run.h"
+#include "cli/bytes_text.h"
 #include "cli/commands.h"
-#include "cli/json_text.h"
 
 namespace lightning::cli {
 

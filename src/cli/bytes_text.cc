@@ -11,9 +11,6 @@ namespace lightning::cli {
 namespace {
 
 constexpr std::string_view kHexDigits = "0123456789abcdef";
-constexpr std::string_view kBase64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-// Escapes can make text six times as long; longer bytes go as base64, so that no line outgrows a reader's bound.
-constexpr std::size_t kTextBytesMax = 64ull << 20;
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -25,36 +22,14 @@ int hex_value(char c) {
 constexpr auto kBase64Values = [] {
   std::array<std::int8_t, 256> values{};
   values.fill(-1);
-  for (std::size_t i = 0; i < kBase64Digits.size(); ++i)
-    values[static_cast<unsigned char>(kBase64Digits[i])] = static_cast<std::int8_t>(i);
+  for (std::size_t i = 0; i < base::kBase64Digits.size(); ++i)
+    values[static_cast<unsigned char>(base::kBase64Digits[i])] = static_cast<std::int8_t>(i);
   return values;
 }();
 
 Error bad_character(std::string_view encoding, std::string_view text, std::size_t at) {
   return Error(ErrorCode::kInvalidArgument, "not " + std::string(encoding) + ": character " + std::to_string(at + 1) +
                                                 " is \"" + escaped(text.substr(at, 1)) + "\"");
-}
-
-// Length of the well-formed character at the front, 0 if there is none (RFC 3629, section 4).
-std::size_t utf8_length(std::string_view s) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(s[i]); };
-  const auto continues = [&](std::size_t i) { return i < s.size() && (byte(i) & 0xc0) == 0x80; };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xc2 && lead <= 0xdf) return continues(1) ? 2 : 0;
-  if ((lead & 0xf0) == 0xe0) {
-    if (!continues(1) || !continues(2)) return 0;
-    const bool overlong = lead == 0xe0 && byte(1) < 0xa0;
-    const bool surrogate = lead == 0xed && byte(1) > 0x9f;
-    return overlong || surrogate ? 0 : 3;
-  }
-  if (lead >= 0xf0 && lead <= 0xf4) {
-    if (!continues(1) || !continues(2) || !continues(3)) return 0;
-    const bool overlong = lead == 0xf0 && byte(1) < 0x90;
-    const bool beyond = lead == 0xf4 && byte(1) > 0x8f;
-    return overlong || beyond ? 0 : 4;
-  }
-  return 0;
 }
 
 }  // namespace
@@ -79,18 +54,6 @@ Result<std::string> from_hex(std::string_view text) {
     const int low = hex_value(text[i + 1]);
     if (low < 0) return bad_character("hexadecimal", text, i + 1);
     out += static_cast<char>(high * 16 + low);
-  }
-  return out;
-}
-
-std::string to_base64(std::string_view bytes) {
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t n = std::min<std::size_t>(3, bytes.size() - i);
-    std::uint32_t group = 0;
-    for (std::size_t j = 0; j < 3; ++j) group = group << 8 | (j < n ? static_cast<unsigned char>(bytes[i + j]) : 0u);
-    for (std::size_t j = 0; j < 4; ++j) out += j <= n ? kBase64Digits[group >> (18 - 6 * j) & 63] : '=';
   }
   return out;
 }
@@ -127,73 +90,11 @@ Result<std::string> parse_bytes(std::string_view argument) {
   return std::string(argument);
 }
 
-bool is_utf8(std::string_view bytes) {
-  while (!bytes.empty()) {
-    // Eight bytes of ASCII at a time: nearly all text is that.
-    std::uint64_t word = 0;
-    if (bytes.size() >= sizeof word) {
-      __builtin_memcpy(&word, bytes.data(), sizeof word);
-      if ((word & 0x8080808080808080u) == 0) {
-        bytes.remove_prefix(sizeof word);
-        continue;
-      }
-    }
-    const std::size_t length = utf8_length(bytes);
-    if (length == 0) return false;
-    bytes.remove_prefix(length);
-  }
-  return true;
-}
-
-bool fits_text(std::string_view bytes) { return bytes.size() <= kTextBytesMax && is_utf8(bytes); }
-
-void append_json_string(std::string& out, std::string_view text) {
-  out += '"';
-  std::size_t plain = 0;  // start of what needs no escape
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) continue;
-    out.append(text, plain, i - plain);
-    plain = i + 1;
-    switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      default:
-        out += "\\u00";
-        out += kHexDigits[c >> 4];
-        out += kHexDigits[c & 15];
-    }
-  }
-  out.append(text, plain);
-  out += '"';
-}
-
-void append_json_bytes(std::string& out, std::string_view name, std::string_view bytes) {
-  if (!out.empty() && out.back() != '{' && out.back() != ',') out += ',';
-  const bool text = fits_text(bytes);
-  append_json_string(out, std::string(name) + (text ? "" : "_base64"));
-  out += ':';
-  append_json_string(out, text ? bytes : std::string_view(to_base64(bytes)));
-}
-
 std::string escaped(std::string_view bytes) {
   std::string out;
   while (!bytes.empty()) {
     const auto c = static_cast<unsigned char>(bytes.front());
-    const std::size_t length = utf8_length(bytes);
+    const std::size_t length = base::utf8_length(bytes);
     // U+0080 to U+009F steer some terminals like ESC does.
     const bool control =
         c < 0x20 || c == 0x7f || (c == 0xc2 && length == 2 && static_cast<unsigned char>(bytes[1]) < 0xa0);

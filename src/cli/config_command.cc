@@ -1,7 +1,7 @@
 // config: the effective settings and where each came from; what settings there are.
 
+#include "cli/bytes_text.h"
 #include "cli/commands.h"
-#include "cli/json_text.h"
 
 namespace lightning::cli {
 

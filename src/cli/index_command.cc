@@ -5,7 +5,6 @@
 
 #include "cli/bytes_text.h"
 #include "cli/commands.h"
-#include "cli/json_text.h"
 #include "cli/progress.h"
 
 namespace lightning::cli {

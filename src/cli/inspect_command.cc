@@ -2,7 +2,6 @@
 
 #include "cli/bytes_text.h"
 #include "cli/commands.h"
-#include "cli/json_text.h"
 #include "lightning/inspect.h"
 
 namespace lightning::cli {
@@ -24,13 +23,6 @@ std::string text_of(const InspectedFact& fact) {
   return line;
 }
 
-std::string json_of(const InspectedFact& fact) {
-  JsonText json;
-  json.begin_object().field("fact", fact.kind);
-  for (const auto& [name, value] : fact.values) std::visit([&](const auto& v) { json.field(name, v); }, value);
-  return json.end_object().text();
-}
-
 Result<FileKind> kind_named(Context& context, const std::string& name) {
   if (name == "sst") return FileKind::kTable;
   if (name == "wal") return FileKind::kLogSegment;
@@ -43,7 +35,7 @@ CommandResult inspect(Context& context, const InspectChoice& choice) {
   LIGHTNING_ASSIGN(const FileKind kind, kind_named(context, choice.kind));
   Status printed;
   const Status read = inspect_file(kind, choice.file, choice.options, [&](const InspectedFact& fact) {
-    printed = context.print(context.options.json ? json_of(fact) : text_of(fact));
+    printed = context.print(context.options.json ? to_json(fact) : text_of(fact));
     return printed.has_value();
   });
   LIGHTNING_TRY(printed);
