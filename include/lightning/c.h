@@ -23,6 +23,9 @@
  * Options    Structs start with their size, which the INIT macros set, so that later versions can add fields. NULL
  *            instead of options stands for the INIT values. Sizes that no version had, fields of a newer version that
  *            are not 0, and values outside their enum are LIGHTNING_ERROR_INVALID_ARGUMENT.
+ * Callbacks  Functions of yours get the `context` that came with them. An error that one returns is the library's to
+ *            free: one that a call gave, or lightning_error_create(). They must not throw; what one throws all the same
+ *            goes no further: it becomes an error, or the answer false.
  */
 #pragma once
 
@@ -49,6 +52,8 @@ LIGHTNING_API const char* lightning_version(void);    /* "1.0.0" */
 
 typedef struct lightning_error lightning_error;
 typedef struct lightning_config lightning_config;
+typedef struct lightning_open_options lightning_open_options;
+typedef struct lightning_buffer lightning_buffer;
 typedef struct lightning_db lightning_db;
 typedef struct lightning_keyspace lightning_keyspace;
 typedef struct lightning_snapshot lightning_snapshot;
@@ -58,6 +63,9 @@ typedef struct lightning_iterator lightning_iterator;
 typedef struct lightning_value_writer lightning_value_writer;
 typedef struct lightning_value_reader lightning_value_reader;
 typedef struct lightning_transaction lightning_transaction;
+typedef struct lightning_transaction_list lightning_transaction_list;
+typedef struct lightning_snapshot_list lightning_snapshot_list;
+typedef struct lightning_index_list lightning_index_list;
 typedef struct lightning_index_page lightning_index_page;
 typedef struct lightning_check_report lightning_check_report;
 typedef struct lightning_pool lightning_pool;
@@ -170,6 +178,9 @@ LIGHTNING_API const char* lightning_error_key_range(const lightning_error* error
 LIGHTNING_API int32_t lightning_error_os_error(const lightning_error* error);      /* errno, or 0 */
 LIGHTNING_API const char* lightning_error_text(const lightning_error* error);      /* all of it, in one line */
 LIGHTNING_API void lightning_error_free(lightning_error* error);
+/* What a callback of yours says when it fails. Never NULL. code: a lightning_code above 0; what is none becomes
+ * LIGHTNING_ERROR_INVALID_ARGUMENT. message: NULL is an empty text. */
+LIGHTNING_CALL lightning_error* lightning_error_create(int32_t code, const char* message);
 
 /* --- configuration ------------------------------------------------------------------------------------------------
  * Settings by the names that `lightning_db config --describe` lists, and values as in a file: "512MiB", "25%", "100ms".
@@ -194,6 +205,13 @@ LIGHTNING_CALL lightning_error* lightning_open(const char* path, const lightning
 /* A consistent view beside a possible writer in another process. Takes no lock and writes nothing. */
 LIGHTNING_CALL lightning_error* lightning_open_read_only(const char* path, const lightning_config* config,
                                                          lightning_db** db);
+/* With user code (see there); options may be NULL. LIGHTNING_ERROR_INVALID_ARGUMENT also if two merge operators
+ * have the same name, or one that of a built-in. A keyspace whose operator is missing, and an index whose extractor is,
+ * can be opened and read; what needs it answers MERGE_OPERATOR_MISSING or EXTRACTOR_MISSING. */
+LIGHTNING_CALL lightning_error* lightning_open_with(const char* path, const lightning_config* config,
+                                                    const lightning_open_options* options, lightning_db** db);
+LIGHTNING_CALL lightning_error* lightning_open_read_only_with(const char* path, const lightning_config* config,
+                                                              const lightning_open_options* options, lightning_db** db);
 /* Makes everything durable and releases the directory, and says whether that worked. Every later call with the handle
  * answers LIGHTNING_ERROR_CLOSED; a second close does nothing. LIGHTNING_ERROR_BUSY, and nothing is closed, while
  * iterators, snapshots, values or transactions are not freed. No other call may run meanwhile. */
@@ -209,7 +227,7 @@ LIGHTNING_CALL lightning_error* lightning_db_config(const lightning_db* db, ligh
  * LIGHTNING_ERROR_KEYSPACE_NOT_FOUND; one of another database LIGHTNING_ERROR_INVALID_ARGUMENT. */
 typedef struct lightning_keyspace_options {
   size_t struct_size;
-  const char* merge_operator; /* "add", "append", "min", "max"; NULL or empty: merges are refused */
+  const char* merge_operator; /* "add", "append", "min", "max", or one's own; NULL or empty: merges are refused */
   int64_t default_ttl_ms;     /* how long records live that have no time of their own; 0: for ever */
   bool counted;               /* lightning_count() is exact without a scan */
   int64_t blob_threshold;     /* values from so many bytes on lie in blob files; 0: never, -1: as the setting says */
@@ -269,6 +287,10 @@ LIGHTNING_CALL lightning_error* lightning_merge(lightning_db* db, const lightnin
 LIGHTNING_CALL lightning_error* lightning_erase_range(lightning_db* db, const lightning_keyspace* keyspace,
                                                       const lightning_bytes* start, const lightning_bytes* end,
                                                       const lightning_write_options* options);
+/* The end of the range of all keys that begin with `prefix`: the first key behind them, for lightning_free(). NULL:
+   none is behind them, and the range has no end. */
+LIGHTNING_CALL lightning_error* lightning_prefix_end(const void* prefix, size_t prefix_size, void** end,
+                                                     size_t* end_size);
 /* Writes `value` if the key is absent. */
 LIGHTNING_CALL lightning_error* lightning_put_if_absent(lightning_db* db, const lightning_keyspace* keyspace,
                                                         const void* key, size_t key_size, const void* value,
@@ -280,6 +302,13 @@ LIGHTNING_CALL lightning_error* lightning_compare_and_set(lightning_db* db, cons
                                                           const lightning_bytes* expected,
                                                           const lightning_bytes* desired,
                                                           const lightning_write_options* options, bool* applied);
+/* As lightning_compare_and_set(), and says more. If it was not applied, `current` is a copy of the value that was found
+ * instead, for lightning_free(), or NULL if the key is absent; if it was, `sequence` is that of the write. Both, with
+ * current_size, may be NULL. */
+LIGHTNING_CALL lightning_error* lightning_compare_and_exchange(
+    lightning_db* db, const lightning_keyspace* keyspace, const void* key, size_t key_size,
+    const lightning_bytes* expected, const lightning_bytes* desired, const lightning_write_options* options,
+    bool* applied, void** current, size_t* current_size, uint64_t* sequence);
 /* Everything acknowledged before is on disk at return. */
 LIGHTNING_CALL lightning_error* lightning_sync(lightning_db* db);
 
@@ -302,6 +331,9 @@ LIGHTNING_CALL lightning_error* lightning_batch_erase(lightning_batch* batch, co
 LIGHTNING_CALL lightning_error* lightning_batch_erase_range(lightning_batch* batch, const lightning_keyspace* keyspace,
                                                             const lightning_bytes* start, const lightning_bytes* end);
 LIGHTNING_API size_t lightning_batch_length(const lightning_batch* batch); /* operations */
+LIGHTNING_API size_t lightning_batch_bytes(const lightning_batch* batch);  /* as it is written; at most 1 GiB */
+/* Makes room for so many bytes in all, so that what follows allocates nothing. */
+LIGHTNING_CALL lightning_error* lightning_batch_reserve(lightning_batch* batch, size_t bytes);
 LIGHTNING_API void lightning_batch_clear(lightning_batch* batch);
 LIGHTNING_API void lightning_batch_free(lightning_batch* batch);
 /* sequence: of the last operation; may be NULL. */
@@ -341,6 +373,7 @@ LIGHTNING_CALL lightning_error* lightning_put_stream(lightning_db* db, const lig
                                                      const void* key, size_t key_size, lightning_value_writer** writer);
 LIGHTNING_CALL lightning_error* lightning_value_writer_append(lightning_value_writer* writer, const void* data,
                                                               size_t size);
+LIGHTNING_API uint64_t lightning_value_writer_size(const lightning_value_writer* writer); /* appended so far */
 /* Makes what was appended the key's value, once. Nobody sees anything of it before. */
 LIGHTNING_CALL lightning_error* lightning_value_writer_commit(lightning_value_writer* writer,
                                                               const lightning_write_options* options);
@@ -364,6 +397,22 @@ LIGHTNING_CALL lightning_error* lightning_snapshot_create(lightning_db* db, cons
                                                           lightning_snapshot** snapshot);
 LIGHTNING_API uint64_t lightning_snapshot_sequence(const lightning_snapshot* snapshot);
 LIGHTNING_API void lightning_snapshot_free(lightning_snapshot* snapshot);
+
+typedef struct lightning_snapshot_info {
+  uint64_t sequence;
+  const char* owner;    /* these texts live as long as the list */
+  uint64_t transaction; /* its id, if the snapshot belongs to one */
+  int64_t age_ms;
+  uint64_t writes_since; /* sequences given out since */
+  uint64_t pinned_bytes; /* estimate, from above: old versions that are kept for it */
+} lightning_snapshot_info;
+/* All live snapshots, those of transactions too, oldest first. */
+LIGHTNING_CALL lightning_error* lightning_list_snapshots(lightning_db* db, lightning_snapshot_list** list);
+LIGHTNING_API size_t lightning_snapshot_list_length(const lightning_snapshot_list* list);
+/* size: sizeof(lightning_snapshot_info), of the version that the caller was compiled with. */
+LIGHTNING_CALL lightning_error* lightning_snapshot_list_get(const lightning_snapshot_list* list, size_t index,
+                                                            lightning_snapshot_info* info, size_t size);
+LIGHTNING_API void lightning_snapshot_list_free(lightning_snapshot_list* list);
 
 typedef struct lightning_iterate_options {
   size_t struct_size;
@@ -494,11 +543,62 @@ LIGHTNING_CALL lightning_error* lightning_transaction_rollback_to(lightning_tran
                                                                   const lightning_savepoint* savepoint);
 /* All writes or none. Whatever it answers, the transaction has ended. sequence: of its last write; may be NULL. */
 LIGHTNING_CALL lightning_error* lightning_transaction_commit(lightning_transaction* transaction, uint64_t* sequence);
+/* With the durability that the options say. They must give no lifetime. */
+LIGHTNING_CALL lightning_error* lightning_transaction_commit_with(lightning_transaction* transaction,
+                                                                  const lightning_write_options* options,
+                                                                  uint64_t* sequence);
 LIGHTNING_CALL lightning_error* lightning_transaction_rollback(lightning_transaction* transaction);
 /* lightning_transaction_state; of NULL: rolled back. */
 LIGHTNING_API int32_t lightning_transaction_get_state(const lightning_transaction* transaction);
 LIGHTNING_API uint64_t lightning_transaction_id(const lightning_transaction* transaction);
+/* The moment that its reads see; at read committed the newest. Like the two below 0 for NULL. */
+LIGHTNING_API uint64_t lightning_transaction_snapshot_sequence(const lightning_transaction* transaction);
+/* Memory of writes and of what was read, of which transaction_memory_bytes is the limit. */
+LIGHTNING_API uint64_t lightning_transaction_bytes(const lightning_transaction* transaction);
+LIGHTNING_API uint64_t lightning_transaction_operations(const lightning_transaction* transaction); /* keys written */
 LIGHTNING_API void lightning_transaction_free(lightning_transaction* transaction); /* rolls back what is active */
+
+/* How lightning_run_transaction() tries again. Pauses grow from `backoff_us` to `backoff_max_us`, doubling, and are
+ * drawn at random from zero to that. */
+typedef struct lightning_retry_options {
+  size_t struct_size;
+  uint32_t retries; /* after the first try */
+  int64_t backoff_us, backoff_max_us;
+} lightning_retry_options;
+#define LIGHTNING_RETRY_OPTIONS_INIT {sizeof(lightning_retry_options), 10, 200, 100000}
+
+/* NULL: done, to be committed. The transaction is lent: to free it does nothing, and it ends with the call. */
+typedef lightning_error* (*lightning_transaction_body)(void* context, lightning_transaction* transaction);
+/* Runs `body` in a transaction and commits it. If either fails with an error that is retryable and was not applied, it
+ * is rolled back and tried again from the start; after the last retry, or any other error, that error is the answer,
+ * and nothing was applied unless its outcome says otherwise. If the body itself rolls back, that is the end, without an
+ * error. It may run several times: what it does outside its transaction it does each time. */
+LIGHTNING_CALL lightning_error* lightning_run_transaction(lightning_db* db,
+                                                          const lightning_transaction_options* options,
+                                                          const lightning_retry_options* retries,
+                                                          lightning_transaction_body body, void* context);
+
+typedef struct lightning_transaction_info {
+  uint64_t id;
+  const char* owner;   /* these texts live as long as the list */
+  int32_t isolation;   /* lightning_isolation */
+  int32_t concurrency; /* lightning_concurrency */
+  bool read_only;
+  int64_t age_ms, idle_ms;
+  uint64_t snapshot;     /* the sequence of what it sees; 0: it pins nothing */
+  uint64_t writes_since; /* sequences given out since */
+  uint64_t pinned_bytes; /* estimate, from above: old versions that are kept for it */
+  uint64_t bytes;        /* memory of writes and of what was read */
+  uint64_t locks;        /* keys locked */
+  const char* waits_for; /* the key whose lock it waits for, printable; empty: it does not wait */
+} lightning_transaction_info;
+/* Those that are active, oldest first. */
+LIGHTNING_CALL lightning_error* lightning_list_transactions(lightning_db* db, lightning_transaction_list** list);
+LIGHTNING_API size_t lightning_transaction_list_length(const lightning_transaction_list* list);
+/* size: sizeof(lightning_transaction_info), of the version that the caller was compiled with. */
+LIGHTNING_CALL lightning_error* lightning_transaction_list_get(const lightning_transaction_list* list, size_t index,
+                                                               lightning_transaction_info* info, size_t size);
+LIGHTNING_API void lightning_transaction_list_free(lightning_transaction_list* list);
 
 /* --- secondary indexes ---------------------------------------------------------------------------------------------
  * Records found by what is in them. An index is kept by the same commit as its records; from its creation on, writes
@@ -506,7 +606,8 @@ LIGHTNING_API void lightning_transaction_free(lightning_transaction* transaction
 typedef enum lightning_extractor {
   LIGHTNING_EXTRACT_JSON_POINTER = 0, /* a string, number or boolean in a value that is JSON */
   LIGHTNING_EXTRACT_BYTES = 1,        /* `bytes` bytes from `offset` on */
-  LIGHTNING_EXTRACT_FIELD = 2         /* the field of this number, from 0, that `delimiter` separates */
+  LIGHTNING_EXTRACT_FIELD = 2,        /* the field of this number, from 0, that `delimiter` separates */
+  LIGHTNING_EXTRACT_USER = 3          /* what the program's own `user_extractor` says: lightning_user_extractor */
 } lightning_extractor;
 
 typedef struct lightning_index_options {
@@ -524,6 +625,7 @@ typedef struct lightning_index_options {
    * It must not throw, nor call the database. */
   bool (*progress)(void* context, uint64_t records, uint64_t records_total);
   void* context;
+  const char* user_extractor;
 } lightning_index_options;
 #define LIGHTNING_INDEX_OPTIONS_INIT \
   {sizeof(lightning_index_options),  \
@@ -537,6 +639,7 @@ typedef struct lightning_index_options {
    false,                            \
    false,                            \
    false,                            \
+   NULL,                             \
    NULL,                             \
    NULL}
 
@@ -562,6 +665,31 @@ LIGHTNING_CALL lightning_error* lightning_index_get_state(lightning_db* db, cons
 /* Their names, as lightning_list_keyspaces(). */
 LIGHTNING_CALL lightning_error* lightning_list_indexes(lightning_db* db, const lightning_keyspace* keyspace,
                                                        lightning_bytes** names, size_t* count);
+
+typedef struct lightning_index_info {
+  lightning_bytes keyspace, name; /* what these and the texts point to lives as long as the list */
+  int32_t extractor;              /* lightning_extractor; it says which of the next count, as in the options */
+  const char* json_pointer;
+  uint32_t offset, bytes;
+  uint32_t field;
+  char delimiter;
+  bool of_key;
+  const char* user_extractor;
+  bool unique, leave_out;
+  int32_t state;                   /* lightning_index_state */
+  uint64_t records, records_total; /* looked at while it is built, and about how many there are */
+  const char* error;               /* LIGHTNING_INDEX_FAILED: why */
+  uint64_t stored_bytes;           /* about */
+} lightning_index_info;
+/* The indexes of a keyspace, by name; of all keyspaces, by keyspace and name. */
+LIGHTNING_CALL lightning_error* lightning_describe_indexes(lightning_db* db, const lightning_keyspace* keyspace,
+                                                           lightning_index_list** list);
+LIGHTNING_CALL lightning_error* lightning_describe_all_indexes(lightning_db* db, lightning_index_list** list);
+LIGHTNING_API size_t lightning_index_list_length(const lightning_index_list* list);
+/* size: sizeof(lightning_index_info), of the version that the caller was compiled with. */
+LIGHTNING_CALL lightning_error* lightning_index_list_get(const lightning_index_list* list, size_t index,
+                                                         lightning_index_info* info, size_t size);
+LIGHTNING_API void lightning_index_list_free(lightning_index_list* list);
 
 /* What was extracted. In order: false, true, numbers by size (all kinds of them together), strings by bytes. */
 typedef enum lightning_value_kind {
@@ -624,6 +752,57 @@ LIGHTNING_API lightning_bytes lightning_index_page_record(const lightning_index_
 LIGHTNING_API lightning_bytes lightning_index_page_continuation(const lightning_index_page* page);
 LIGHTNING_API void lightning_index_page_free(lightning_index_page* page);
 
+/* --- user code ----------------------------------------------------------------------------------------------------
+ * Merge operators and extractors of your own. They are registered whenever the database is opened, under the names that
+ * keyspaces and indexes keep, and called by any number of threads at once; they must not call the database. What they
+ * answer must depend on their arguments alone, and never change under the same name: the store holds what they made.
+ * destroy(context) is called once, by any thread, when neither these options nor a database that was opened with them
+ * is left; after an error of the function that was to take it the context is still yours. */
+
+/* Where a callback puts bytes that it makes; empty when it is called, and gone when it returns. */
+LIGHTNING_CALL lightning_error* lightning_buffer_append(lightning_buffer* buffer, const void* data, size_t size);
+
+typedef struct lightning_merge_operator {
+  size_t struct_size;
+  const char* name; /* not one of those built in: "add", "append", "min", "max" */
+  void* context;
+  void (*destroy)(void* context); /* may be NULL */
+  /* Whether this is an operand, asked before it is written; the error should be INVALID_ARGUMENT. NULL: all are. */
+  lightning_error* (*check)(void* context, const void* operand, size_t operand_size);
+  /* The value that `operands`, oldest first, make of `base` (NULL: the key is absent). An error: reads of the key
+   * answer LIGHTNING_ERROR_MERGE_FAILED with its text, and the record stays as it was stored. */
+  lightning_error* (*merge)(void* context, const void* key, size_t key_size, const lightning_bytes* base,
+                            const lightning_bytes* operands, size_t count, lightning_buffer* value);
+  /* One operand that does to every base what `older` and then `newer` do; false if there is none. NULL: operands are
+   * kept until they meet their base. */
+  bool (*combine)(void* context, const void* key, size_t key_size, lightning_bytes older, lightning_bytes newer,
+                  lightning_buffer* combined);
+} lightning_merge_operator;
+#define LIGHTNING_MERGE_OPERATOR_INIT {sizeof(lightning_merge_operator), NULL, NULL, NULL, NULL, NULL, NULL}
+
+typedef struct lightning_user_extractor {
+  size_t struct_size;
+  const char* name;
+  void* context;
+  void (*destroy)(void* context); /* may be NULL */
+  /* Sets `found`, which comes as LIGHTNING_VALUE_NONE: no entry. A string may lie in key or value, or be appended to
+   * `text`: then found->string stays {NULL, 0}. An error is a failure, of which the index's leave_out decides. */
+  lightning_error* (*extract)(void* context, const void* key, size_t key_size, const void* value, size_t value_size,
+                              lightning_index_value* found, lightning_buffer* text);
+} lightning_user_extractor;
+#define LIGHTNING_USER_EXTRACTOR_INIT {sizeof(lightning_user_extractor), NULL, NULL, NULL, NULL}
+
+/* What a program gives to a database beside its configuration; good for opening several times. */
+LIGHTNING_CALL lightning_error* lightning_open_options_create(lightning_open_options** options);
+LIGHTNING_CALL lightning_error* lightning_open_options_add_merge_operator(
+    lightning_open_options* options, const lightning_merge_operator* merge_operator);
+LIGHTNING_CALL lightning_error* lightning_open_options_add_extractor(lightning_open_options* options,
+                                                                     const lightning_user_extractor* extractor);
+/* Of the default keyspace, if the database is created. One that exists keeps its own. */
+LIGHTNING_CALL lightning_error* lightning_open_options_set_default_keyspace(lightning_open_options* options,
+                                                                            const lightning_keyspace_options* keyspace);
+LIGHTNING_API void lightning_open_options_free(lightning_open_options* options);
+
 /* --- upkeep -------------------------------------------------------------------------------------------------------*/
 /* Writes what is in memory to tables; durable at return. */
 LIGHTNING_CALL lightning_error* lightning_flush(lightning_db* db);
@@ -662,6 +841,15 @@ LIGHTNING_CALL lightning_error* lightning_check(lightning_db* db, const lightnin
 LIGHTNING_API size_t lightning_check_report_findings(const lightning_check_report* report); /* 0: nothing wrong */
 /* NULL if index is not below the number of findings. Not to be freed. */
 LIGHTNING_API const lightning_error* lightning_check_report_finding(const lightning_check_report* report, size_t index);
+/* Indexes that could not be compared with their records, since their extractor is not registered here, and why. The
+ * text is empty if index is not below their number. */
+LIGHTNING_API size_t lightning_check_report_not_compared(const lightning_check_report* report);
+LIGHTNING_API const char* lightning_check_report_not_compared_text(const lightning_check_report* report, size_t index);
+/* What was looked at. 0 for NULL. */
+LIGHTNING_API uint64_t lightning_check_report_tables(const lightning_check_report* report);
+LIGHTNING_API uint64_t lightning_check_report_entries(const lightning_check_report* report);
+LIGHTNING_API uint64_t lightning_check_report_blob_files(const lightning_check_report* report);
+LIGHTNING_API uint64_t lightning_check_report_blob_records(const lightning_check_report* report);
 LIGHTNING_API uint64_t lightning_check_report_blocks(const lightning_check_report* report);
 LIGHTNING_API uint64_t lightning_check_report_bytes(const lightning_check_report* report);
 LIGHTNING_API void lightning_check_report_free(lightning_check_report* report);
@@ -692,8 +880,22 @@ typedef struct lightning_statistics {
 LIGHTNING_CALL lightning_error* lightning_read_statistics(lightning_db* db, lightning_statistics* statistics,
                                                           size_t size);
 
-/* The same, by the names of the fields: one JSON object in one line, for lightning_free(). */
+/* All there is: counters, latencies, stalls, memory, transactions, keyspaces with their levels, damaged files. One JSON
+ * object in one line, as `lightning_db stats --json` prints it; for lightning_free(). */
 LIGHTNING_CALL lightning_error* lightning_statistics_json(lightning_db* db, char** text);
+
+/* --- files --------------------------------------------------------------------------------------------------------*/
+typedef enum lightning_file_kind {
+  LIGHTNING_FILE_TABLE = 0,
+  LIGHTNING_FILE_LOG_SEGMENT = 1,
+  LIGHTNING_FILE_MANIFEST = 2,
+  LIGHTNING_FILE_BLOB = 3
+} lightning_file_kind;
+/* What is inside one file of a database directory, fact by fact, each a JSON object in one line ("fact" is its kind)
+ * that lives until visit() returns; false ends it. entries: those of tables and blob files, too. Nothing is changed, no
+ * lock is taken; a damaged file is read as far as it goes. */
+LIGHTNING_CALL lightning_error* lightning_inspect_file(int32_t kind, const char* path, bool entries,
+                                                       bool (*visit)(void* context, const char* fact), void* context);
 
 /* --- pool ---------------------------------------------------------------------------------------------------------
  * A database needs no pool to be used from many threads. A pool bounds how many requests work at once, first come,

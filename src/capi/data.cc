@@ -87,6 +87,16 @@ lightning_error* lightning_erase_range(lightning_db* db, const lightning_keyspac
   });
 }
 
+lightning_error* lightning_prefix_end(const void* prefix, size_t prefix_size, void** end, size_t* end_size) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(cleared(end, "end"));
+    LIGHTNING_TRY(cleared(end_size, "end_size"));
+    LIGHTNING_ASSIGN(const auto bytes, key_of(prefix, prefix_size));
+    if (const KeyRange range = KeyRange::of_prefix(bytes); range.end) hand_over(*range.end, *end, *end_size);
+    return {};
+  });
+}
+
 lightning_error* lightning_put_if_absent(lightning_db* db, const lightning_keyspace* keyspace, const void* key,
                                          size_t key_size, const void* value, size_t value_size,
                                          const lightning_write_options* options, bool* applied) {
@@ -98,8 +108,21 @@ lightning_error* lightning_compare_and_set(lightning_db* db, const lightning_key
                                            size_t key_size, const lightning_bytes* expected,
                                            const lightning_bytes* desired, const lightning_write_options* options,
                                            bool* applied) {
+  return lightning_compare_and_exchange(db, keyspace, key, key_size, expected, desired, options, applied, nullptr,
+                                        nullptr, nullptr);
+}
+
+lightning_error* lightning_compare_and_exchange(lightning_db* db, const lightning_keyspace* keyspace, const void* key,
+                                                size_t key_size, const lightning_bytes* expected,
+                                                const lightning_bytes* desired, const lightning_write_options* options,
+                                                bool* applied, void** current, size_t* current_size,
+                                                uint64_t* sequence) {
   return guarded([&]() -> Status {
+    if (current != nullptr) *current = nullptr;
+    if (current_size != nullptr) *current_size = 0;
+    if (sequence != nullptr) *sequence = 0;
     LIGHTNING_TRY(cleared(applied, "applied"));
+    if (current != nullptr) LIGHTNING_TRY(required(current_size, "current_size"));
     LIGHTNING_ASSIGN(const auto home, home_of(db));
     LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(home, keyspace));
     LIGHTNING_ASSIGN(const auto key_bytes, key_of(key, key_size));
@@ -107,6 +130,8 @@ lightning_error* lightning_compare_and_set(lightning_db* db, const lightning_key
     LIGHTNING_ASSIGN(const auto after, optional_value(desired));
     LIGHTNING_ASSIGN(const auto known, write_options_of(options));
     LIGHTNING_ASSIGN(const auto done, home->database.compare_and_set(*in, key_bytes, before, after, known));
+    if (current != nullptr && done.current) hand_over(*done.current, *current, *current_size);
+    if (sequence != nullptr) *sequence = done.sequence;
     *applied = done.applied;
     return {};
   });
@@ -192,6 +217,15 @@ lightning_error* lightning_batch_erase_range(lightning_batch* batch, const light
 }
 
 size_t lightning_batch_length(const lightning_batch* batch) { return batch ? batch->batch.len() : 0; }
+size_t lightning_batch_bytes(const lightning_batch* batch) { return batch ? batch->batch.bytes() : 0; }
+lightning_error* lightning_batch_reserve(lightning_batch* batch, size_t bytes) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(required(batch, "the batch"));
+    if (bytes > kBatchBytesMax) return Error(ErrorCode::kBatchTooLarge, "a batch has at most 1 GiB");
+    batch->batch.reserve(bytes);
+    return {};
+  });
+}
 void lightning_batch_clear(lightning_batch* batch) {
   if (batch == nullptr) return;
   batch->batch.clear();
@@ -366,8 +400,7 @@ lightning_error* lightning_iterator_status(const lightning_iterator* iterator) {
   return guarded([&]() -> Status {
     LIGHTNING_TRY(required(iterator, "the iterator"));
     if (iterator->failure == out_of_memory()) throw std::bad_alloc();
-    if (iterator->failure != nullptr)
-      return Error(static_cast<ErrorCode>(iterator->failure->code), iterator->failure->message);
+    if (iterator->failure != nullptr) return error_of(*iterator->failure);
     return iterator->iterator.status();
   });
 }

@@ -1,5 +1,6 @@
 // Opening, closing, keyspaces and upkeep.
 #include "capi/handles.h"
+#include "lightning/inspect.h"
 #include "lightning/version.h"
 
 using namespace lightning;
@@ -7,22 +8,23 @@ using namespace lightning::capi;
 
 namespace {
 
-using Opener = Result<Database> (*)(const std::string&, const LightningDbConfig&);
-
-lightning_error* open_with(Opener opener, const char* path, const lightning_config* config, lightning_db** db) {
+lightning_error* open_by(decltype(Database::open)& opener, const char* path, const lightning_config* config,
+                         const lightning_open_options* options, lightning_db** db) {
   return guarded([&]() -> Status {
     LIGHTNING_TRY(cleared(db, "db"));
     LIGHTNING_TRY(required(path, "path"));
-    LIGHTNING_ASSIGN(Database database, opener(path, config ? config->config : LightningDbConfig()));
+    LIGHTNING_ASSIGN(Database database, opener(path, config ? config->config : LightningDbConfig(),
+                                               options ? options->options : OpenOptions()));
     *db = new lightning_db{std::make_shared<OpenDatabase>(std::move(database))};
     return {};
   });
 }
 
-constexpr lightning_keyspace_options kKeyspaceDefaults = LIGHTNING_KEYSPACE_OPTIONS_INIT;
+}  // namespace
 
-Result<KeyspaceOptions> keyspace_options_of(const lightning_keyspace_options* options) {
-  LIGHTNING_ASSIGN(const auto known, options_of(options, kKeyspaceDefaults, sizeof(kKeyspaceDefaults)));
+Result<KeyspaceOptions> lightning::capi::keyspace_options_of(const lightning_keyspace_options* options) {
+  static constexpr lightning_keyspace_options kDefaults = LIGHTNING_KEYSPACE_OPTIONS_INIT;
+  LIGHTNING_ASSIGN(const auto known, options_of(options, kDefaults, sizeof(kDefaults)));
   KeyspaceOptions made;
   if (known.merge_operator != nullptr) made.merge_operator = known.merge_operator;
   made.default_ttl = std::chrono::milliseconds(known.default_ttl_ms);
@@ -32,20 +34,25 @@ Result<KeyspaceOptions> keyspace_options_of(const lightning_keyspace_options* op
   return made;
 }
 
-}  // namespace
-
 uint32_t lightning_c_abi_version(void) { return LIGHTNING_C_ABI_VERSION; }
 const char* lightning_version(void) { return LIGHTNING_VERSION; }
 
 lightning_error* lightning_open(const char* path, const lightning_config* config, lightning_db** db) {
-  return open_with([](const std::string& at, const LightningDbConfig& with) { return Database::open(at, with); }, path,
-                   config, db);
+  return lightning_open_with(path, config, nullptr, db);
 }
 
 lightning_error* lightning_open_read_only(const char* path, const lightning_config* config, lightning_db** db) {
-  return open_with(
-      [](const std::string& at, const LightningDbConfig& with) { return Database::open_read_only(at, with); }, path,
-      config, db);
+  return lightning_open_read_only_with(path, config, nullptr, db);
+}
+
+lightning_error* lightning_open_with(const char* path, const lightning_config* config,
+                                     const lightning_open_options* options, lightning_db** db) {
+  return open_by(Database::open, path, config, options, db);
+}
+
+lightning_error* lightning_open_read_only_with(const char* path, const lightning_config* config,
+                                               const lightning_open_options* options, lightning_db** db) {
+  return open_by(Database::open_read_only, path, config, options, db);
 }
 
 lightning_error* lightning_close(lightning_db* db) {
@@ -215,6 +222,18 @@ lightning_error* lightning_approximate_size(lightning_db* db, const lightning_ke
   });
 }
 
+lightning_error* lightning_inspect_file(int32_t kind, const char* path, bool entries,
+                                        bool (*visit)(void* context, const char* fact), void* context) {
+  return guarded([&]() -> Status {
+    LIGHTNING_TRY(required(path, "path"));
+    if (visit == nullptr) return invalid("visit is null");
+    LIGHTNING_ASSIGN(const auto known, choice_of(kind, FileKind::kBlob, "lightning_file_kind"));
+    return inspect_file(known, path, {.entries = entries}, [&](const InspectedFact& fact) {
+      return goes_on([&] { return visit(context, to_json(fact).c_str()); });
+    });
+  });
+}
+
 // --- check -----------------------------------------------------------------------------------------------------------
 
 lightning_error* lightning_check(lightning_db* db, const lightning_check_options* options,
@@ -227,7 +246,7 @@ lightning_error* lightning_check(lightning_db* db, const lightning_check_options
     CheckOptions wanted{.full = known.full};
     if (known.progress != nullptr)
       wanted.progress = [known](std::uint64_t done, std::uint64_t total) {
-        return known.progress(known.context, done, total);
+        return goes_on([&] { return known.progress(known.context, done, total); });
       };
     auto made = std::make_unique<lightning_check_report>();
     LIGHTNING_ASSIGN(made->report, home->database.check(wanted));
@@ -242,6 +261,24 @@ size_t lightning_check_report_findings(const lightning_check_report* report) {
 }
 const lightning_error* lightning_check_report_finding(const lightning_check_report* report, size_t index) {
   return report && index < report->findings.size() ? report->findings[index].get() : nullptr;
+}
+size_t lightning_check_report_not_compared(const lightning_check_report* report) {
+  return report ? report->report.not_compared.size() : 0;
+}
+const char* lightning_check_report_not_compared_text(const lightning_check_report* report, size_t index) {
+  return index < lightning_check_report_not_compared(report) ? report->report.not_compared[index].c_str() : "";
+}
+uint64_t lightning_check_report_tables(const lightning_check_report* report) {
+  return report ? report->report.tables : 0;
+}
+uint64_t lightning_check_report_entries(const lightning_check_report* report) {
+  return report ? report->report.entries : 0;
+}
+uint64_t lightning_check_report_blob_files(const lightning_check_report* report) {
+  return report ? report->report.blob_files : 0;
+}
+uint64_t lightning_check_report_blob_records(const lightning_check_report* report) {
+  return report ? report->report.blob_records : 0;
 }
 uint64_t lightning_check_report_blocks(const lightning_check_report* report) {
   return report ? report->report.blocks : 0;

@@ -45,6 +45,22 @@ lightning_error* make_error(const Error& error) {
   return made.release();
 }
 
+Error error_of(const lightning_error& error) {
+  Error made = Error(static_cast<ErrorCode>(error.code), error.message)
+                   .at_file(error.file, error.offset)
+                   .in_key_range(error.key_range)
+                   .with_os_error(error.os_error)
+                   .with_outcome(static_cast<WriteOutcome>(error.outcome));
+  if (error.advice != standard_advice(made.code())) made = std::move(made).with_advice(error.advice);
+  return made;
+}
+
+Status taken(lightning_error* error) {
+  if (error == nullptr) return {};
+  const std::unique_ptr<lightning_error, decltype(&lightning_error_free)> held(error, lightning_error_free);
+  return error_of(*held);
+}
+
 Error invalid(std::string what) { return Error(ErrorCode::kInvalidArgument, std::move(what)); }
 
 lightning_error* unexpected_exception(const char* what) noexcept {
@@ -59,6 +75,16 @@ lightning_error* unexpected_exception(const char* what) noexcept {
 }  // namespace lightning::capi
 
 using lightning::capi::out_of_memory;
+
+lightning_error* lightning_error_create(int32_t code, const char* message) {
+  using namespace lightning;
+  return capi::guarded([&]() -> Status {
+    const auto named = static_cast<ErrorCode>(code);
+    const bool known = code == LIGHTNING_ERROR_INTERNAL ||
+                       (code > 0 && code < LIGHTNING_ERROR_INTERNAL && name_of(named) != name_of(ErrorCode::kInternal));
+    return Error(known ? named : ErrorCode::kInvalidArgument, message != nullptr ? message : "");
+  });
+}
 
 int32_t lightning_error_code(const lightning_error* error) { return error ? error->code : LIGHTNING_OK; }
 int32_t lightning_error_category(const lightning_error* error) { return error ? error->category : 0; }

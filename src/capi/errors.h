@@ -41,6 +41,34 @@ lightning_error* guarded(Body&& body) noexcept {
   }
 }
 
+// The way back, for what a callback of the program answers: all that the error knows. `taken` frees it.
+Error error_of(const lightning_error& error);
+Status taken(lightning_error* error);
+
+// Runs a callback of the program, called `what`, which answers a lightning_error. What it throws is an error too.
+template <class Callback>
+Status called(const char* what, Callback&& callback) {
+  try {
+    return taken(callback());
+  } catch (const std::bad_alloc&) {
+    return Error(ErrorCode::kOutOfMemory, std::string("there is no memory for ") + what);
+  } catch (const std::exception& thrown) {
+    return Error(ErrorCode::kInternal, std::string(what) + " threw: " + thrown.what());
+  } catch (...) {
+    return Error(ErrorCode::kInternal, std::string(what) + " threw");
+  }
+}
+
+// The same of one that answers whether to go on: it does not if it threw.
+template <class Callback>
+bool goes_on(Callback&& callback) noexcept {
+  try {
+    return callback();
+  } catch (...) {
+    return false;
+  }
+}
+
 Error invalid(std::string what);  // kInvalidArgument
 
 }  // namespace lightning::capi

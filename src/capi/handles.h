@@ -48,6 +48,12 @@ struct lightning_config {
   lightning::LightningDbConfig config;
   std::string path;
 };
+struct lightning_open_options {
+  lightning::OpenOptions options;
+};
+struct lightning_buffer {
+  std::string& bytes;
+};
 struct lightning_db {
   std::shared_ptr<lightning::capi::OpenDatabase> home;
 };
@@ -68,6 +74,7 @@ struct lightning_values {
 struct lightning_transaction {
   lightning::capi::LiveHandle live;
   lightning::Transaction transaction;
+  bool lent = false;  // to a callback, which cannot free it
 };
 struct lightning_iterator {
   lightning::capi::LiveHandle live;
@@ -156,6 +163,8 @@ Result<Enum> choice_of(std::int32_t value, Enum largest, const char* what) {
 }
 
 Result<WriteOptions> write_options_of(const lightning_write_options* options);
+Result<KeyspaceOptions> keyspace_options_of(const lightning_keyspace_options* options);
+Result<std::optional<IndexValue>> index_value_of(const lightning_index_value& value, const char* what);
 Lifetime lifetime_of(int64_t ttl_ms, int64_t expires_at_ms);
 // 0: there is no such record.
 int64_t moment_of(bool found, const std::optional<std::chrono::milliseconds>& expires_at);

@@ -1,6 +1,7 @@
 // Secondary indexes.
 #include "lightning/index.h"
 #include "capi/handles.h"
+#include "capi/lists.h"
 
 using namespace lightning;
 using namespace lightning::capi;
@@ -9,12 +10,12 @@ namespace {
 
 Result<IndexOptions> index_options_of(const lightning_index_options* options) {
   static constexpr lightning_index_options kDefaults = LIGHTNING_INDEX_OPTIONS_INIT;
-  LIGHTNING_ASSIGN(const auto known, options_of(options, kDefaults, sizeof(kDefaults)));
+  LIGHTNING_ASSIGN(const auto known, options_of(options, kDefaults, offsetof(lightning_index_options, user_extractor)));
   IndexOptions made{.unique = known.unique, .wait = !known.background};
   if (known.leave_out) made.on_extract_failure = OnExtractFailure::kLeaveOut;
   if (known.progress != nullptr)
     made.progress = [known](const IndexProgress& progress) {
-      return known.progress(known.context, progress.records, progress.records_total);
+      return goes_on([&] { return known.progress(known.context, progress.records, progress.records_total); });
     };
   switch (known.extractor) {
     case LIGHTNING_EXTRACT_JSON_POINTER:
@@ -27,12 +28,20 @@ Result<IndexOptions> index_options_of(const lightning_index_options* options) {
     case LIGHTNING_EXTRACT_FIELD:
       made.extractor = DelimitedField{known.field, known.delimiter, known.of_key};
       return made;
+    case LIGHTNING_EXTRACT_USER:
+      if (known.of_key) return invalid("of_key goes with bytes or a field");
+      LIGHTNING_TRY(required(known.user_extractor, "user_extractor"));
+      made.extractor = UserExtractor{known.user_extractor};
+      return made;
     default:
       return invalid("lightning_extractor has no value " + std::to_string(known.extractor));
   }
 }
 
-Result<std::optional<IndexValue>> index_value_of(const lightning_index_value& value, const char* what) {
+}  // namespace
+
+Result<std::optional<IndexValue>> lightning::capi::index_value_of(const lightning_index_value& value,
+                                                                  const char* what) {
   switch (value.kind) {
     case LIGHTNING_VALUE_NONE:
       return std::optional<IndexValue>();
@@ -52,6 +61,8 @@ Result<std::optional<IndexValue>> index_value_of(const lightning_index_value& va
       return invalid(std::string(what) + " has a kind " + std::to_string(value.kind) + ", which is none");
   }
 }
+
+namespace {
 
 lightning_index_value value_for_c(const IndexValue& value) {
   lightning_index_value made{};
@@ -98,6 +109,42 @@ Result<IndexQuery> query_of(const std::shared_ptr<OpenDatabase>& home, const lig
 }
 
 lightning_bytes bytes_for_c(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+
+lightning_index_info info_for_c(const IndexInfo& index) {
+  lightning_index_info made{};
+  made.keyspace = bytes_for_c(index.keyspace);
+  made.name = bytes_for_c(index.name);
+  made.json_pointer = made.user_extractor = "";
+  made.unique = index.unique;
+  made.leave_out = index.on_extract_failure == OnExtractFailure::kLeaveOut;
+  made.state = static_cast<std::int32_t>(index.state);
+  made.records = index.progress.records;
+  made.records_total = index.progress.records_total;
+  made.error = index.error.c_str();
+  made.stored_bytes = index.bytes;
+  const auto set = [&made](const auto& extractor) {
+    using Kind = std::decay_t<decltype(extractor)>;
+    if constexpr (std::is_same_v<Kind, JsonPointer>) {
+      made.extractor = LIGHTNING_EXTRACT_JSON_POINTER;
+      made.json_pointer = extractor.pointer.c_str();
+    } else if constexpr (std::is_same_v<Kind, ByteRange>) {
+      made.extractor = LIGHTNING_EXTRACT_BYTES;
+      made.offset = extractor.offset;
+      made.bytes = extractor.bytes;
+      made.of_key = extractor.of_key;
+    } else if constexpr (std::is_same_v<Kind, DelimitedField>) {
+      made.extractor = LIGHTNING_EXTRACT_FIELD;
+      made.field = extractor.field;
+      made.delimiter = extractor.delimiter;
+      made.of_key = extractor.of_key;
+    } else {
+      made.extractor = LIGHTNING_EXTRACT_USER;
+      made.user_extractor = extractor.name.c_str();
+    }
+  };
+  std::visit(set, index.extractor);
+  return made;
+}
 
 const IndexMatch* match_of(const lightning_index_page* page, std::size_t index) {
   return page != nullptr && index < page->page.matches.size() ? &page->page.matches[index] : nullptr;
@@ -171,6 +218,24 @@ lightning_error* lightning_list_indexes(lightning_db* db, const lightning_keyspa
     return {};
   });
 }
+
+lightning_error* lightning_describe_indexes(lightning_db* db, const lightning_keyspace* keyspace,
+                                            lightning_index_list** list) {
+  return list_entries(db, list, [&](const auto& home) -> Result<std::vector<IndexInfo>> {
+    LIGHTNING_ASSIGN(const Keyspace* const in, keyspace_of(home, keyspace));
+    return home->database.list_indexes(*in);
+  });
+}
+lightning_error* lightning_describe_all_indexes(lightning_db* db, lightning_index_list** list) {
+  return list_entries(db, list,
+                      [](const auto& home) -> Result<std::vector<IndexInfo>> { return home->database.list_indexes(); });
+}
+size_t lightning_index_list_length(const lightning_index_list* list) { return length_of(list); }
+lightning_error* lightning_index_list_get(const lightning_index_list* list, size_t index, lightning_index_info* info,
+                                          size_t size) {
+  return entry_of(list, index, info, size, info_for_c);
+}
+void lightning_index_list_free(lightning_index_list* list) { delete list; }
 
 lightning_error* lightning_query_index(lightning_db* db, const lightning_keyspace* keyspace, const void* name,
                                        size_t name_size, const lightning_index_query* query,

@@ -1,4 +1,4 @@
-// Statistics: a struct, and the same as text.
+// Statistics: the counters as a struct, and all there is as text.
 #include "capi/handles.h"
 
 using namespace lightning;
@@ -7,7 +7,6 @@ using namespace lightning::capi;
 namespace {
 
 struct Counter {
-  const char* name;
   uint64_t lightning_statistics::* field;
   uint64_t (*of)(const Statistics&);
 };
@@ -18,9 +17,9 @@ uint64_t sum_of(const Statistics& statistics, std::uint64_t KeyspaceStatistics::
   return sum;
 }
 
-#define COUNTER(field, from)                                                                     \
-  Counter {                                                                                      \
-    #field, &lightning_statistics::field, [](const Statistics& s) -> uint64_t { return s.from; } \
+#define COUNTER(field, from)                                                             \
+  Counter {                                                                              \
+    &lightning_statistics::field, [](const Statistics& s) -> uint64_t { return s.from; } \
   }
 constexpr Counter kCounters[] = {
     COUNTER(gets, gets),
@@ -54,9 +53,9 @@ constexpr Counter kCounters[] = {
     COUNTER(damaged_tables, damaged_tables.size()),
     COUNTER(loss_window_bytes, loss_window.bytes),
     COUNTER(merges, merges),
-    {"expiring_bytes", &lightning_statistics::expiring_bytes,
+    {&lightning_statistics::expiring_bytes,
      [](const Statistics& s) { return sum_of(s, &KeyspaceStatistics::expiring_bytes); }},
-    {"expired_bytes", &lightning_statistics::expired_bytes,
+    {&lightning_statistics::expired_bytes,
      [](const Statistics& s) { return sum_of(s, &KeyspaceStatistics::expired_bytes); }},
     COUNTER(range_erases, range_erases),
     COUNTER(tombstones_passed, tombstones_passed),
@@ -90,14 +89,7 @@ lightning_error* lightning_statistics_json(lightning_db* db, char** text) {
   return guarded([&]() -> Status {
     LIGHTNING_TRY(cleared(text, "text"));
     LIGHTNING_ASSIGN(const auto home, home_of(db));
-    const Statistics now = home->database.stats();
-    std::string json;
-    for (const Counter& counter : kCounters)
-      json.append(json.empty() ? "{\"" : ",\"")
-          .append(counter.name)
-          .append("\":")
-          .append(std::to_string(counter.of(now)));
-    json += '}';
+    const std::string json = to_json(home->database.stats());
     *text = static_cast<char*>(allocate(json.size() + 1));
     std::memcpy(*text, json.c_str(), json.size() + 1);
     return {};

@@ -25,6 +25,10 @@ lightning_error* lightning_value_writer_append(lightning_value_writer* writer, c
   });
 }
 
+uint64_t lightning_value_writer_size(const lightning_value_writer* writer) {
+  return writer ? writer->writer.size() : 0;
+}
+
 lightning_error* lightning_value_writer_commit(lightning_value_writer* writer, const lightning_write_options* options) {
   return guarded([&]() -> Status {
     LIGHTNING_TRY(required(writer, "writer"));

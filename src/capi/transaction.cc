@@ -32,6 +32,19 @@ Result<TransactionOptions> transaction_options_of(const lightning_transaction_op
   return made;
 }
 
+std::chrono::microseconds pause_of(int64_t microseconds) {
+  static constexpr std::chrono::microseconds kLongest = std::chrono::hours(1);  // doubled often it still is a number
+  return std::min(std::chrono::microseconds(microseconds), kLongest);
+}
+
+Result<RetryOptions> retry_options_of(const lightning_retry_options* options) {
+  static constexpr lightning_retry_options kDefaults = LIGHTNING_RETRY_OPTIONS_INIT;
+  LIGHTNING_ASSIGN(const auto known, options_of(options, kDefaults, sizeof(kDefaults)));
+  if (known.backoff_us < 0 || known.backoff_max_us < 0) return invalid("a pause between two tries is below 0");
+  return RetryOptions{
+      .retries = known.retries, .backoff = pause_of(known.backoff_us), .backoff_max = pause_of(known.backoff_max_us)};
+}
+
 // The two reads differ in one call.
 template <class Get>
 lightning_error* read(lightning_transaction* transaction, const lightning_keyspace* keyspace, const void* key,
@@ -191,6 +204,36 @@ lightning_error* lightning_transaction_commit(lightning_transaction* transaction
   });
 }
 
+lightning_error* lightning_transaction_commit_with(lightning_transaction* transaction,
+                                                   const lightning_write_options* options, uint64_t* sequence) {
+  return guarded([&]() -> Status {
+    if (sequence != nullptr) *sequence = 0;
+    LIGHTNING_TRY(required(transaction, "the transaction"));
+    LIGHTNING_ASSIGN(const auto known, write_options_of(options));
+    LIGHTNING_ASSIGN(const Sequence committed, transaction->transaction.commit(known));
+    if (sequence != nullptr) *sequence = committed;
+    return {};
+  });
+}
+
+lightning_error* lightning_run_transaction(lightning_db* db, const lightning_transaction_options* options,
+                                           const lightning_retry_options* retries, lightning_transaction_body body,
+                                           void* context) {
+  return guarded([&]() -> Status {
+    LIGHTNING_ASSIGN(const auto home, home_of(db));
+    if (body == nullptr) return invalid("the body is null");
+    LIGHTNING_ASSIGN(const auto known, transaction_options_of(options));
+    LIGHTNING_ASSIGN(const auto again, retry_options_of(retries));
+    const auto run = [&](Transaction& transaction) {
+      lightning_transaction lent{.live = LiveHandle(home), .transaction = std::move(transaction), .lent = true};
+      const Status done = called("the body of the transaction", [&] { return body(context, &lent); });
+      transaction = std::move(lent.transaction);
+      return done;
+    };
+    return home->database.run_transaction(run, known, again);
+  });
+}
+
 lightning_error* lightning_transaction_rollback(lightning_transaction* transaction) {
   return guarded([&]() -> Status {
     LIGHTNING_TRY(required(transaction, "the transaction"));
@@ -205,4 +248,15 @@ int32_t lightning_transaction_get_state(const lightning_transaction* transaction
 uint64_t lightning_transaction_id(const lightning_transaction* transaction) {
   return transaction ? transaction->transaction.id() : 0;
 }
-void lightning_transaction_free(lightning_transaction* transaction) { delete transaction; }
+uint64_t lightning_transaction_snapshot_sequence(const lightning_transaction* transaction) {
+  return transaction ? transaction->transaction.snapshot_sequence() : 0;
+}
+uint64_t lightning_transaction_bytes(const lightning_transaction* transaction) {
+  return transaction ? transaction->transaction.bytes() : 0;
+}
+uint64_t lightning_transaction_operations(const lightning_transaction* transaction) {
+  return transaction ? transaction->transaction.operations() : 0;
+}
+void lightning_transaction_free(lightning_transaction* transaction) {
+  if (transaction != nullptr && !transaction->lent) delete transaction;
+}

@@ -189,6 +189,8 @@ Status check_operand(const MergeOperator& merge_operator, std::string_view opera
 } catch (const std::exception& thrown) {
   return Error(ErrorCode::kInvalidArgument,
                "the merge operator '" + std::string(merge_operator.name()) + "' threw: " + thrown.what());
+} catch (...) {
+  return Error(ErrorCode::kInvalidArgument, "the merge operator '" + std::string(merge_operator.name()) + "' threw");
 }
 
 }  // namespace format

@@ -91,6 +91,11 @@ HOLDS(LIGHTNING_TRANSACTION_ROLLED_BACK == 2);
 HOLDS(LIGHTNING_TRANSACTION_EXPIRED == 3);
 HOLDS(LIGHTNING_TRANSACTION_UNKNOWN == 4);
 
+HOLDS(LIGHTNING_FILE_TABLE == 0);
+HOLDS(LIGHTNING_FILE_LOG_SEGMENT == 1);
+HOLDS(LIGHTNING_FILE_MANIFEST == 2);
+HOLDS(LIGHTNING_FILE_BLOB == 3);
+
 HOLDS(LIGHTNING_BOTTOM_LEAVE == 0);
 HOLDS(LIGHTNING_BOTTOM_RECLAIM == 1);
 HOLDS(LIGHTNING_BOTTOM_REWRITE == 2);
@@ -137,12 +142,42 @@ AT(lightning_transaction_options, idle_timeout_ms, 40);
 AT(lightning_transaction_options, total_timeout_ms, 48);
 HOLDS(sizeof(lightning_transaction_options) >= 56);
 
+AT(lightning_retry_options, struct_size, 0);
+AT(lightning_retry_options, retries, 8);
+AT(lightning_retry_options, backoff_us, 16);
+AT(lightning_retry_options, backoff_max_us, 24);
+HOLDS(sizeof(lightning_retry_options) >= 32);
+
+AT(lightning_transaction_info, id, 0);
+AT(lightning_transaction_info, owner, 8);
+AT(lightning_transaction_info, isolation, 16);
+AT(lightning_transaction_info, concurrency, 20);
+AT(lightning_transaction_info, read_only, 24);
+AT(lightning_transaction_info, age_ms, 32);
+AT(lightning_transaction_info, idle_ms, 40);
+AT(lightning_transaction_info, snapshot, 48);
+AT(lightning_transaction_info, writes_since, 56);
+AT(lightning_transaction_info, pinned_bytes, 64);
+AT(lightning_transaction_info, bytes, 72);
+AT(lightning_transaction_info, locks, 80);
+AT(lightning_transaction_info, waits_for, 88);
+HOLDS(sizeof(lightning_transaction_info) >= 96);
+
+AT(lightning_snapshot_info, sequence, 0);
+AT(lightning_snapshot_info, owner, 8);
+AT(lightning_snapshot_info, transaction, 16);
+AT(lightning_snapshot_info, age_ms, 24);
+AT(lightning_snapshot_info, writes_since, 32);
+AT(lightning_snapshot_info, pinned_bytes, 40);
+HOLDS(sizeof(lightning_snapshot_info) >= 48);
+
 AT(lightning_savepoint, opaque, 0);
 HOLDS(sizeof(lightning_savepoint) >= 16);
 
 HOLDS(LIGHTNING_EXTRACT_JSON_POINTER == 0);
 HOLDS(LIGHTNING_EXTRACT_BYTES == 1);
 HOLDS(LIGHTNING_EXTRACT_FIELD == 2);
+HOLDS(LIGHTNING_EXTRACT_USER == 3);
 HOLDS(LIGHTNING_INDEX_BUILDING == 0);
 HOLDS(LIGHTNING_INDEX_READY == 1);
 HOLDS(LIGHTNING_INDEX_FAILED == 2);
@@ -165,7 +200,8 @@ AT(lightning_index_options, leave_out, 39);
 AT(lightning_index_options, background, 40);
 AT(lightning_index_options, progress, 48);
 AT(lightning_index_options, context, 56);
-HOLDS(sizeof(lightning_index_options) >= 64);
+AT(lightning_index_options, user_extractor, 64);
+HOLDS(sizeof(lightning_index_options) >= 72);
 AT(lightning_index_value, kind, 0);
 AT(lightning_index_value, boolean, 4);
 AT(lightning_index_value, integer, 8);
@@ -185,6 +221,41 @@ AT(lightning_index_query, limit, 132);
 AT(lightning_index_query, continuation, 136);
 AT(lightning_index_query, snapshot, 152);
 HOLDS(sizeof(lightning_index_query) >= 160);
+
+AT(lightning_index_info, keyspace, 0);
+AT(lightning_index_info, name, 16);
+AT(lightning_index_info, extractor, 32);
+AT(lightning_index_info, json_pointer, 40);
+AT(lightning_index_info, offset, 48);
+AT(lightning_index_info, bytes, 52);
+AT(lightning_index_info, field, 56);
+AT(lightning_index_info, delimiter, 60);
+AT(lightning_index_info, of_key, 61);
+AT(lightning_index_info, user_extractor, 64);
+AT(lightning_index_info, unique, 72);
+AT(lightning_index_info, leave_out, 73);
+AT(lightning_index_info, state, 76);
+AT(lightning_index_info, records, 80);
+AT(lightning_index_info, records_total, 88);
+AT(lightning_index_info, error, 96);
+AT(lightning_index_info, stored_bytes, 104);
+HOLDS(sizeof(lightning_index_info) >= 112);
+
+AT(lightning_merge_operator, struct_size, 0);
+AT(lightning_merge_operator, name, 8);
+AT(lightning_merge_operator, context, 16);
+AT(lightning_merge_operator, destroy, 24);
+AT(lightning_merge_operator, check, 32);
+AT(lightning_merge_operator, merge, 40);
+AT(lightning_merge_operator, combine, 48);
+HOLDS(sizeof(lightning_merge_operator) >= 56);
+
+AT(lightning_user_extractor, struct_size, 0);
+AT(lightning_user_extractor, name, 8);
+AT(lightning_user_extractor, context, 16);
+AT(lightning_user_extractor, destroy, 24);
+AT(lightning_user_extractor, extract, 32);
+HOLDS(sizeof(lightning_user_extractor) >= 40);
 
 AT(lightning_check_options, struct_size, 0);
 AT(lightning_check_options, full, 8);
@@ -267,4 +338,8 @@ const lightning_read_options lightning_abi_read_options = LIGHTNING_READ_OPTIONS
 const lightning_iterate_options lightning_abi_iterate_options = LIGHTNING_ITERATE_OPTIONS_INIT;
 const lightning_keyspace_options lightning_abi_keyspace_options = LIGHTNING_KEYSPACE_OPTIONS_INIT;
 const lightning_transaction_options lightning_abi_transaction_options = LIGHTNING_TRANSACTION_OPTIONS_INIT;
+const lightning_retry_options lightning_abi_retry_options = LIGHTNING_RETRY_OPTIONS_INIT;
+const lightning_index_options lightning_abi_index_options = LIGHTNING_INDEX_OPTIONS_INIT;
+const lightning_merge_operator lightning_abi_merge_operator = LIGHTNING_MERGE_OPERATOR_INIT;
+const lightning_user_extractor lightning_abi_user_extractor = LIGHTNING_USER_EXTRACTOR_INIT;
 const lightning_check_options lightning_abi_check_options = LIGHTNING_CHECK_OPTIONS_INIT;

@@ -9,6 +9,7 @@
 #include "capi/errors.h"
 #include "lightning/database.h"
 #include "lightning/error.h"
+#include "lightning/inspect.h"
 
 namespace lightning {
 namespace {
@@ -65,6 +66,10 @@ SAME(LIGHTNING_TRANSACTION_COMMITTED, TransactionState::kCommitted);
 SAME(LIGHTNING_TRANSACTION_ROLLED_BACK, TransactionState::kRolledBack);
 SAME(LIGHTNING_TRANSACTION_EXPIRED, TransactionState::kExpired);
 SAME(LIGHTNING_TRANSACTION_UNKNOWN, TransactionState::kUnknown);
+SAME(LIGHTNING_FILE_TABLE, FileKind::kTable);
+SAME(LIGHTNING_FILE_LOG_SEGMENT, FileKind::kLogSegment);
+SAME(LIGHTNING_FILE_MANIFEST, FileKind::kManifest);
+SAME(LIGHTNING_FILE_BLOB, FileKind::kBlob);
 SAME(LIGHTNING_BOTTOM_LEAVE, BottomLevel::kLeave);
 SAME(LIGHTNING_BOTTOM_RECLAIM, BottomLevel::kReclaim);
 SAME(LIGHTNING_BOTTOM_REWRITE, BottomLevel::kRewrite);

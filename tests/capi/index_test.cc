@@ -156,13 +156,85 @@ TEST_F(CIndex, KnowsNumbersAndTruthInJson) {
 }
 #endif
 
+TEST_F(CIndex, TellsAllAboutItself) {
+  lightning_keyspace* other = nullptr;
+  OK(lightning_create_keyspace(db_, "other", 5, nullptr, &other));
+  lightning_index_options options = by_field(2, true);
+  options.delimiter = ';';
+  options.leave_out = true;
+  OK(create("field", options));
+  options = LIGHTNING_INDEX_OPTIONS_INIT;
+  options.extractor = LIGHTNING_EXTRACT_BYTES;
+  options.offset = 3;
+  options.bytes = 5;
+  options.of_key = true;
+  OK(lightning_create_index(db_, other, "bytes", 5, &options));
+  OK(put("a", "1;2;x"));
+
+  lightning_index_list* list = nullptr;
+  OK(lightning_describe_all_indexes(db_, &list));
+  ASSERT_EQ(lightning_index_list_length(list), 2u);
+  lightning_index_info info;
+  OK(lightning_index_list_get(list, 0, &info, sizeof info));
+  EXPECT_EQ(string_of(info.keyspace) + " " + string_of(info.name), "default field");
+  EXPECT_EQ(info.extractor, LIGHTNING_EXTRACT_FIELD);
+  EXPECT_EQ(info.field, 2u);
+  EXPECT_EQ(info.delimiter, ';');
+  EXPECT_FALSE(info.of_key);
+  EXPECT_TRUE(info.unique);
+  EXPECT_TRUE(info.leave_out);
+  EXPECT_EQ(info.state, LIGHTNING_INDEX_READY);
+  EXPECT_STREQ(info.error, "");
+  EXPECT_STREQ(info.json_pointer, "");
+  EXPECT_STREQ(info.user_extractor, "");
+  EXPECT_GT(info.stored_bytes, 0u);
+  OK(lightning_index_list_get(list, 1, &info, sizeof info));
+  EXPECT_EQ(string_of(info.keyspace) + " " + string_of(info.name), "other bytes");
+  EXPECT_EQ(info.extractor, LIGHTNING_EXTRACT_BYTES);
+  EXPECT_EQ(info.offset, 3u);
+  EXPECT_EQ(info.bytes, 5u);
+  EXPECT_TRUE(info.of_key);
+  EXPECT_FALSE(info.unique);
+  EXPECT_FALSE(info.leave_out);
+  FAILS(INVALID_ARGUMENT, lightning_index_list_get(list, 2, &info, sizeof info));
+  FAILS(INVALID_ARGUMENT, lightning_index_list_get(list, 0, &info, 9));
+  FAILS(INVALID_ARGUMENT, lightning_index_list_get(list, 0, nullptr, sizeof info));
+  lightning_index_list_free(list);
+  OK(lightning_describe_indexes(db_, other, &list));
+  EXPECT_EQ(lightning_index_list_length(list), 1u);
+  lightning_index_list_free(list);
+  OK(lightning_describe_indexes(db_, nullptr, &list));
+  OK(lightning_index_list_get(list, 0, &info, sizeof info));
+  EXPECT_EQ(string_of(info.name), "field");
+  lightning_index_list_free(list);
+  lightning_keyspace_free(other);
+
+  FAILS(INVALID_ARGUMENT, lightning_describe_indexes(nullptr, nullptr, &list));
+  FAILS(INVALID_ARGUMENT, lightning_describe_all_indexes(db_, nullptr));
+  EXPECT_EQ(lightning_index_list_length(nullptr), 0u);
+  FAILS(INVALID_ARGUMENT, lightning_index_list_get(nullptr, 0, &info, sizeof info));
+  lightning_index_list_free(nullptr);
+}
+
+TEST_F(CIndex, IsNotBuiltIfItsProgressThrows) {
+  OK(create("i", by_field(1, true)));
+  lightning_index_options options = by_field(0);
+  options.progress = [](void*, std::uint64_t, std::uint64_t) -> bool { throw 7; };
+  OK(put("a", "1,x"));
+  FAILS(CANCELLED, create("j", options));
+  lightning_index_list* list = nullptr;
+  OK(lightning_describe_indexes(db_, nullptr, &list));
+  EXPECT_EQ(lightning_index_list_length(list), 1u);
+  lightning_index_list_free(list);
+}
+
 TEST_F(CIndex, RefusesWhatMakesNoSense) {
   FAILS(INVALID_ARGUMENT, lightning_create_index(db_, nullptr, "i", 1, nullptr));
   lightning_index_options options = by_field(1);
   FAILS(INVALID_ARGUMENT, create("", options));
   FAILS(INVALID_ARGUMENT, lightning_create_index(db_, nullptr, nullptr, 4, &options));
   FAILS(INVALID_ARGUMENT, lightning_create_index(nullptr, nullptr, "i", 1, &options));
-  options.extractor = 3;
+  options.extractor = 4;
   FAILS(INVALID_ARGUMENT, create("i", options));
   options.extractor = LIGHTNING_EXTRACT_JSON_POINTER;
   options.of_key = true;

@@ -76,6 +76,10 @@ TEST_F(CApi, RefusesNullHandlesAndNullResults) {
   EXPECT_EQ(lightning_iterator_key(nullptr).data, nullptr);
   EXPECT_FALSE(lightning_values_get(nullptr, 0, nullptr));
   EXPECT_EQ(lightning_check_report_finding(nullptr, 0), nullptr);
+  EXPECT_EQ(lightning_check_report_tables(nullptr) + lightning_check_report_entries(nullptr), 0u);
+  EXPECT_EQ(lightning_check_report_blob_files(nullptr) + lightning_check_report_blob_records(nullptr), 0u);
+  EXPECT_EQ(lightning_check_report_not_compared(nullptr), 0u);
+  EXPECT_STREQ(lightning_check_report_not_compared_text(nullptr, 0), "");
 
   lightning_db_free(nullptr);
   lightning_keyspace_free(nullptr);

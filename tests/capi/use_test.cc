@@ -78,6 +78,11 @@ TEST_F(CApi, WritesAndReadsValuesInPieces) {
   EXPECT_GT(statistics.blob_bytes, 0u);
   EXPECT_EQ(statistics.blob_garbage_bytes, 0u);
   EXPECT_EQ(statistics.damaged_blob_files, 0u);
+  lightning_check_report* report = nullptr;
+  OK(lightning_check(db_, nullptr, &report));
+  EXPECT_EQ(lightning_check_report_blob_files(report), 1u);
+  EXPECT_EQ(lightning_check_report_blob_records(report), 1u);
+  lightning_check_report_free(report);
 
   OK(lightning_put_stream(db_, nullptr, "film", 4, &writer));
   OK(lightning_value_writer_append(writer, piece.data(), piece.size()));
@@ -449,9 +454,16 @@ TEST_F(CApi, FlushesCompactsChecksAndCounts) {
   EXPECT_EQ(lightning_check_report_finding(report, 0), nullptr);
   EXPECT_GT(lightning_check_report_blocks(report), 0u);
   EXPECT_GT(lightning_check_report_bytes(report), 0u);
+  EXPECT_EQ(lightning_check_report_tables(report), 1u);
+  EXPECT_EQ(lightning_check_report_entries(report), 100u);
+  EXPECT_EQ(lightning_check_report_blob_files(report), 0u);
+  EXPECT_EQ(lightning_check_report_blob_records(report), 0u);
+  EXPECT_EQ(lightning_check_report_not_compared(report), 0u);
   EXPECT_GT(calls, 0u);
   lightning_check_report_free(report);
   options.progress = [](void*, std::uint64_t, std::uint64_t) { return false; };
+  FAILS(CANCELLED, lightning_check(db_, &options, &report));
+  options.progress = [](void*, std::uint64_t, std::uint64_t) -> bool { throw 7; };
   FAILS(CANCELLED, lightning_check(db_, &options, &report));
   EXPECT_EQ(report, nullptr);
 
@@ -505,8 +517,56 @@ TEST_F(CApi, GivesStatisticsAsJson) {
   const std::string json = text;
   lightning_free(text);
   EXPECT_EQ(json.substr(0, 9), "{\"gets\":0");
-  EXPECT_NE(json.find("\"puts\":1,"), std::string::npos) << json;
+  for (const char* part : {"\"puts\":1,", "\"transactions\":{\"begun\":0,", "\"keyspaces\":[{\"name\":\"default\",",
+                           "\"put_latency\":{\"count\":", "\"damaged_tables\":[]", "\"loss_window\":{\"bytes\":"})
+    EXPECT_NE(json.find(part), std::string::npos) << part << " in " << json;
+  FAILS(INVALID_ARGUMENT, lightning_statistics_json(db_, nullptr));
+  FAILS(INVALID_ARGUMENT, lightning_statistics_json(nullptr, &text));
+  EXPECT_EQ(text, nullptr);
   EXPECT_EQ(json.back(), '}');
+}
+
+TEST_F(CApi, LooksIntoFiles) {
+  OK(put("key", "v"));
+  OK(lightning_flush(db_));
+  std::string table;
+  for (const auto& file : std::filesystem::recursive_directory_iterator(path_))
+    if (file.path().extension() == ".sst") table = file.path();
+  std::string facts;
+  const auto collect = [](void* all, const char* fact) {
+    static_cast<std::string*>(all)->append(fact).append("\n");
+    return true;
+  };
+  OK(lightning_inspect_file(LIGHTNING_FILE_TABLE, table.c_str(), true, collect, &facts));
+  EXPECT_EQ(facts.substr(0, 9), "{\"fact\":\"");
+  EXPECT_NE(facts.find("\"key\":\"key\""), std::string::npos) << facts;
+  int calls = 0;
+  const auto once = [](void* count, const char*) { return ++*static_cast<int*>(count) < 1; };
+  OK(lightning_inspect_file(LIGHTNING_FILE_TABLE, table.c_str(), true, once, &calls));
+  EXPECT_EQ(calls, 1);
+  const auto throws = [](void*, const char*) -> bool { throw 7; };
+  OK(lightning_inspect_file(LIGHTNING_FILE_TABLE, table.c_str(), true, throws, nullptr));
+  FAILS(INVALID_ARGUMENT, lightning_inspect_file(4, table.c_str(), true, collect, &facts));
+  FAILS(INVALID_ARGUMENT, lightning_inspect_file(LIGHTNING_FILE_TABLE, nullptr, true, collect, &facts));
+  FAILS(INVALID_ARGUMENT, lightning_inspect_file(LIGHTNING_FILE_TABLE, table.c_str(), true, nullptr, nullptr));
+}
+
+TEST_F(CApi, TellsWhereAPrefixEnds) {
+  void* end = nullptr;
+  std::size_t size = 0;
+  OK(lightning_prefix_end("a\xff", 2, &end, &size));
+  ASSERT_NE(end, nullptr);
+  for (const char* key : {"a", "a\xff", "a\xff\xff", "b"}) OK(put(key, "v"));
+  const lightning_bytes start = bytes("a\xff"), behind = {end, size};
+  OK(lightning_erase_range(db_, nullptr, &start, &behind, nullptr));
+  lightning_free(end);
+  EXPECT_EQ(get("a") + get("a\xff") + get("a\xff\xff") + get("b"), "v--v");
+  OK(lightning_prefix_end("\xff", 1, &end, &size));
+  EXPECT_EQ(end, nullptr);
+  OK(lightning_prefix_end(nullptr, 0, &end, &size));
+  EXPECT_EQ(end, nullptr);
+  FAILS(INVALID_ARGUMENT, lightning_prefix_end(nullptr, 1, &end, &size));
+  FAILS(INVALID_ARGUMENT, lightning_prefix_end("a", 1, nullptr, &size));
 }
 
 TEST_F(CApi, APoolBoundsWhoWorks) {
