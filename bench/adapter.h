@@ -95,6 +95,7 @@ Engine lightning_engine();
 Engine lightning_pessimistic_engine();
 Engine lightning_indexed_engine();
 Engine lightning_expiring_engine();
+Engine lightning_counted_engine();
 Engine rocksdb_engine();
 Engine rocksdb_optimistic_engine();
 Engine rocksdb_pessimistic_engine();

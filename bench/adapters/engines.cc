@@ -10,6 +10,7 @@ const std::vector<Engine>& engines() {
       lightning_pessimistic_engine(),
       lightning_indexed_engine(),
       lightning_expiring_engine(),
+      lightning_counted_engine(),
 #endif
 #ifdef LIGHTNING_BENCH_WITH_ROCKSDB
       rocksdb_engine(),

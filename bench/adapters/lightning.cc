@@ -1,5 +1,5 @@
-// Lightning DB through its public API, with its default integrity level; and with a secondary index, and with records
-// that expire, to see what these cost.
+// Lightning DB through its public API, with its default integrity level; and with a secondary index, with records that
+// expire, and with an exact count, to see what these cost.
 #include "lightning/database.h"
 
 #include <array>
@@ -95,7 +95,7 @@ class LightningSession final : public Session {
   std::array<PinnedValue, kMultiMax> many_;
 };
 
-enum class Keyspaces : std::uint8_t { kPlain, kIndexed, kExpiring };
+enum class Keyspaces : std::uint8_t { kPlain, kIndexed, kExpiring, kCounted };
 
 class LightningStore final : public Store {
  public:
@@ -126,6 +126,7 @@ class LightningStore final : public Store {
   static OpenOptions options_for(Keyspaces keyspaces) {
     OpenOptions options;
     if (keyspaces == Keyspaces::kExpiring) options.default_keyspace.default_ttl = std::chrono::hours(24);
+    options.default_keyspace.counted = keyspaces == Keyspaces::kCounted;
     return options;
   }
 
@@ -157,6 +158,11 @@ Engine lightning_indexed_engine() {
 Engine lightning_expiring_engine() {
   return {"lightning-t", LIGHTNING_BENCH_VERSION, Serves::kAllButTransactions,
           open<Concurrency::kOptimistic, Keyspaces::kExpiring>, "lightning"};
+}
+
+Engine lightning_counted_engine() {
+  return {"lightning-c", LIGHTNING_BENCH_VERSION, Serves::kAllButTransactions,
+          open<Concurrency::kOptimistic, Keyspaces::kCounted>, "lightning"};
 }
 
 }  // namespace lightning::bench
