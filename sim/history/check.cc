@@ -96,6 +96,7 @@ class Judge {
     std::size_t position;  // among the links of the key
     Version version;       // of a writer that has no place among the links; else kAbsent
     bool by_range;
+    std::vector<EntryIndex> beside;  // who never heard of their commits, and are in it (kSums)
   };
 
   Graph graph() const {
@@ -163,19 +164,11 @@ class Judge {
   void add_reads(EntryIndex e) {
     const Entry& entry = this->entry(e);
     const Placed& placed = placed_[e];
-    const std::vector<bool> undone = entry.undone();
-    std::map<Key, Version> mine;  // kAbsent: erased
+    std::map<Key, Own> mine;
     Point point = placed.reads;
     for (std::size_t i = 0; i < entry.operations.size(); ++i) {
       const Operation& operation = entry.operations[i];
-      if (operation.kind == Operation::Kind::kUndo) {
-        mine.clear();
-        for (std::size_t j = 0; j < i; ++j)
-          if (entry.operations[j].writes() && !(undone[j] && undone_before(entry, j, i)))
-            note_own(mine, entry.operations[j]);
-        continue;
-      }
-      if (operation.writes()) note_own(mine, operation);
+      if (operation.writes() || operation.kind == Operation::Kind::kUndo) mine = own_writes(entry, i + 1);
       if (!operation.reads()) continue;
       const Point at = point;
       if (placed.level == Isolation::kReadCommitted) ++point;
@@ -185,29 +178,51 @@ class Judge {
       for (const Found& found : operation.found) {
         const auto own = mine.find(found.key);
         if (own == mine.end()) {
-          add_read(e, at, holds, found.key, found.version, false, operation);
-          check_list(e, found);
-        } else if (own->second != found.version) {
+          add_found(e, at, holds, found, operation);
+        } else if (!has_own(found, own->second)) {
           find(Anomaly::kOwnWrites, e,
-               "has written " + std::to_string(own->second) + " to " + name_of(found.key) + " and read " +
+               "has written " + std::to_string(own->second.version) + " to " + name_of(found.key) + " and read " +
                    std::to_string(found.version));
+        } else if (!own->second.whole) {
+          add_found(e, at, holds, beneath(found, own->second), operation);
         }
       }
       if (operation.kind == Operation::Kind::kScan) add_gaps(e, at, mine, operation);
     }
   }
-  static bool undone_before(const Entry& entry, std::size_t write, std::size_t end) {
-    for (std::size_t i = write; i <= end; ++i)
-      if (entry.operations[i].kind == Operation::Kind::kUndo && entry.operations[i].undone_from <= write) return true;
-    return false;
+  void add_found(EntryIndex e, Point at, Point holds, const Found& found, const Operation& operation) {
+    const std::size_t before = reads_.size();
+    add_read(e, at, holds, found.key, found.version, false, operation);
+    if (reads_.size() > before) reads_.back().beside = beside(found);
+    check_list(e, found);
+    if (const std::string wrong = wrong_parts(versions_, history_, found); !wrong.empty())
+      find(Anomaly::kOrder, e,
+           "has read " + std::to_string(found.version) + " at " + name_of(found.key) + ", " + wrong);
   }
-  static void note_own(std::map<Key, Version>& mine, const Operation& operation) {
-    mine[operation.found.front().key] =
-        operation.kind == Operation::Kind::kErase ? kAbsent : operation.found.front().version;
+  // What it merged is at the end of what it reads, in order.
+  static bool has_own(const Found& found, const Own& own) {
+    if (found.version != own.version) return false;
+    if (found.list.empty()) return own.parts.size() <= 1 && own.whole;
+    return found.list.size() >= own.parts.size() &&
+           std::equal(own.parts.rbegin(), own.parts.rend(), found.list.rbegin());
+  }
+  // What others had written, and it has merged into.
+  static Found beneath(const Found& found, const Own& own) {
+    Found below = found;
+    below.list.resize(below.list.size() - own.parts.size());
+    below.version = below.list.empty() ? kAbsent : below.list.back();
+    return below;
+  }
+  std::vector<EntryIndex> beside(const Found& found) const {
+    std::vector<EntryIndex> entries;
+    if (table_of(found.key) != kSums) return entries;
+    for (const Version version : found.list)
+      if (const Writer* writer = versions_.writer_of(version)) entries.push_back(writer->entry);
+    return entries;
   }
 
   // What a scan passed over and did not find.
-  void add_gaps(EntryIndex e, Point at, const std::map<Key, Version>& mine, const Operation& operation) {
+  void add_gaps(EntryIndex e, Point at, const std::map<Key, Own>& mine, const Operation& operation) {
     std::set<Key> present;
     for (const Found& found : operation.found) present.insert(found.key);
     const auto& orders = versions_.orders();
@@ -216,7 +231,7 @@ class Judge {
       const auto own = mine.find(it->first);
       if (own == mine.end()) {
         add_read(e, at, kNoPoint, it->first, kAbsent, true, operation);
-      } else if (own->second != kAbsent) {
+      } else if (own->second.version != kAbsent) {
         find(Anomaly::kOwnWrites, e, "has written " + name_of(it->first) + " and not found it in a range");
       }
     }
@@ -238,13 +253,15 @@ class Judge {
   void add_read(EntryIndex e, Point at, Point holds, Key key, Version version, bool by_range,
                 const Operation& operation) {
     const Order& order = versions_.orders().at(key);
+    if (version == kUnresolved)
+      return find(Anomaly::kUnknownVersion, e, "has read a number at " + name_of(key) + " that no additions make");
     if (version == kAbsent) {
       const Moment from = placed_[e].level == Isolation::kReadCommitted ? operation.invoked : entry(e).begin_invoked;
       const auto position = absence(key, order, from, operation.completed);
       if (!position) return;
       if (*position == order.links.size())
         return find(Anomaly::kUnknownVersion, e, "has not found " + name_of(key) + ", which was there");
-      reads_.push_back({e, at, holds, key, *position, kAbsent, by_range});
+      reads_.push_back({e, at, holds, key, *position, kAbsent, by_range, {}});
       return;
     }
     const Writer* writer = versions_.writer_of(version);
@@ -262,7 +279,7 @@ class Judge {
       return find(Anomaly::kUnknownVersion, e,
                   "has read " + std::to_string(version) + " at " + name_of(key) + " before it wrote it");
     const std::size_t position = versions_.position(order, version);
-    reads_.push_back({e, at, holds, key, position, position == order.links.size() ? version : kAbsent, by_range});
+    reads_.push_back({e, at, holds, key, position, position == order.links.size() ? version : kAbsent, by_range, {}});
   }
 
   // Which absence of a key was seen: at the start, or after one of its erasures. None: that cannot be told.
@@ -309,9 +326,11 @@ class Judge {
           continue;
         }
         const std::size_t position = versions_.position(order, version);
-        reads_.push_back(
-            {kStart, after_, kNoPoint, key, position, position == order.links.size() ? version : kAbsent, false});
+        reads_.push_back({kStart, after_, kNoPoint, key, position, position == order.links.size() ? version : kAbsent,
+                          false, beside(content->second)});
         check_list(kStart, content->second);
+        if (const std::string wrong = wrong_parts(versions_, history_, content->second); !wrong.empty())
+          find(Anomaly::kOrder, kStart, "holds " + std::to_string(version) + " at " + name_of(key) + ", " + wrong);
         continue;
       }
       std::size_t absences = 0, position = order.links.size();
@@ -321,7 +340,7 @@ class Judge {
       if (absences == 0) {
         find(Anomaly::kUnknownVersion, kStart, "lacks " + name_of(key) + ", which nobody erased");
       } else if (position < order.links.size() && (absences == 1 || !after.crash)) {
-        reads_.push_back({kStart, after_, kNoPoint, key, position, kAbsent, false});
+        reads_.push_back({kStart, after_, kNoPoint, key, position, kAbsent, false, {}});
       }
     }
     for (EntryIndex e = 0; e < placed_.size(); ++e) {
@@ -393,6 +412,7 @@ class Judge {
       }
       const EntryIndex seen = order.links[read.position].writer;
       if (seen != kStart) add_edge(commit_of(seen), read.point, EdgeKind::kWr, read.key);
+      for (const EntryIndex writer : read.beside) add_edge(commit_of(writer), read.point, EdgeKind::kWr, read.key);
       if (read.position + 1 < order.links.size()) {
         before(order.links[read.position + 1].writer);
       } else {
@@ -400,7 +420,8 @@ class Judge {
       }
       const auto unplaced = unplaced_after.find({read.key, read.position});
       if (unplaced == unplaced_after.end()) continue;
-      for (const EntryIndex writer : unplaced->second) before(writer);
+      for (const EntryIndex writer : unplaced->second)
+        if (std::find(read.beside.begin(), read.beside.end(), writer) == read.beside.end()) before(writer);
     }
   }
 

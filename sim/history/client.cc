@@ -2,13 +2,22 @@
 
 #include <algorithm>
 
+#include "base/hash.h"
+#include "sim/history/merges.h"
+
 namespace lightning::sim::history {
 
 namespace {
 
 std::size_t draw_padding(env::Dice& dice) { return dice.one_in(6) ? dice.below(600) : 0; }
 
-Result<Found> decoded(Key key, const std::optional<std::string>& value) {
+// No two alike, so that no two sets of them have the same sum.
+std::int64_t amount_of(Version version) {
+  const std::uint64_t hash = base::hash64({reinterpret_cast<const char*>(&version), sizeof version});
+  return static_cast<std::int64_t>(hash >> 24) + 1;
+}
+
+Result<Found> decoded_plain(Key key, const std::optional<std::string>& value) {
   if (!value) return Found{.key = key};
   if (auto found = decode(key, *value)) return *std::move(found);
   return Error(ErrorCode::kInconsistentState, "the value of " + name_of(key) + " makes no sense");
@@ -23,6 +32,12 @@ Operation& Recorded::begin(Operation::Kind kind) {
   operation.kind = kind;
   operation.invoked = journal_.now();
   return operation;
+}
+
+Result<Found> Recorded::decoded(Key key, const std::optional<std::string>& value) const {
+  LIGHTNING_ASSIGN(Found found, decoded_plain(key, value));
+  if (table_of(key) == kSums) found.number -= added_by(entry_, key);
+  return found;
 }
 
 Result<Found> Recorded::read(Key key, bool for_update) {
@@ -68,6 +83,7 @@ Result<std::vector<Found>> Recorded::scan(Key from, Key to, const ScanOptions& o
   while (it.valid()) {
     const auto key = Tables::key(it.key());
     auto found = key ? decode(*key, it.value()) : std::nullopt;
+    if (found && table_of(*key) == kSums) found->number -= added_by(entry_, *key);
     const bool in_order = operation.found.empty() || !key ||
                           (options.backward ? *key < operation.found.back().key : *key > operation.found.back().key);
     if (!found || *key < from || *key >= to || !in_order)
@@ -100,6 +116,31 @@ Status Recorded::append(const Found& found) {
   list.push_back(journal_.fresh());
   const auto length = static_cast<std::int64_t>(list.size());
   return put(found.key, length, std::move(list));
+}
+
+Status Recorded::merge(Key key) {
+  Operation& operation = begin(Operation::Kind::kMerge);
+  operation.found.push_back({.key = key, .version = journal_.fresh()});
+  const Status merged =
+      txn_.merge(tables_.keyspace(key), Tables::name(key), encode_operand(operation.found.front().version));
+  end(operation);
+  if (!merged) entry_.operations.pop_back();
+  return merged;
+}
+
+Status Recorded::add(Key key, std::int64_t amount) {
+  Operation& operation = begin(Operation::Kind::kAdd);
+  operation.found.push_back({.key = key, .version = journal_.fresh(), .number = amount});
+  const Status added = txn_.merge(tables_.keyspace(key), Tables::name(key), encode_number(amount));
+  end(operation);
+  if (!added) entry_.operations.pop_back();
+  return added;
+}
+
+Status Recorded::transfer(Key from, Key to) {
+  const std::int64_t amount = amount_of(journal_.fresh());
+  LIGHTNING_TRY(add(from, -amount));
+  return add(to, amount);
 }
 
 Status Recorded::erase(Key key) {
@@ -205,7 +246,7 @@ void Client::plain_read(std::span<const Key> keys) {
     return end(entry, read.error(), "multi_get");
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const auto found =
-        decoded(keys[i], values[i].found() ? std::optional<std::string>(values[i].value()) : std::nullopt);
+        decoded_plain(keys[i], values[i].found() ? std::optional<std::string>(values[i].value()) : std::nullopt);
     if (!found) return end(entry, found.error(), "multi_get");
     operation.found.push_back(*found);
   }
@@ -213,11 +254,53 @@ void Client::plain_read(std::span<const Key> keys) {
   entry.outcome = Outcome::kCommitted;
 }
 
-void Client::plain_write(std::span<const Key> keys, bool erase) {
+Entry& Client::add_plain_write() {
   Entry& entry = add();
   entry.plain = true;
   entry.level = Isolation::kReadCommitted;
   entry.end_invoked = entry.begin_completed = entry.begin_invoked;
+  return entry;
+}
+
+void Client::commit(Entry& entry, const WriteBatch& batch) {
+  const Durability durability = choose_durability();
+  const auto written = db_.write(batch, {.durability = durability});
+  if (!written) return end(entry, written.error(), "write");
+  entry.end_completed = journal_.now();
+  entry.outcome = Outcome::kCommitted;
+  entry.sequence = *written;
+  entry.durable = durable(durability);
+}
+
+void Client::plain_merge(std::span<const Key> keys) {
+  Entry& entry = add_plain_write();
+  WriteBatch batch;
+  for (const Key key : keys) {
+    Operation& operation = entry.operations.emplace_back();
+    operation.kind = Operation::Kind::kMerge;
+    operation.invoked = operation.completed = entry.begin_invoked;
+    operation.found.push_back({.key = key, .version = journal_.fresh()});
+    batch.merge(tables_.keyspace(key), Tables::name(key), encode_operand(operation.found.front().version));
+  }
+  commit(entry, batch);
+}
+
+void Client::plain_transfer(Key from, Key to) {
+  Entry& entry = add_plain_write();
+  WriteBatch batch;
+  const std::int64_t amount = amount_of(journal_.fresh());
+  for (const auto& [key, by] : {std::pair(from, -amount), std::pair(to, amount)}) {
+    Operation& operation = entry.operations.emplace_back();
+    operation.kind = Operation::Kind::kAdd;
+    operation.invoked = operation.completed = entry.begin_invoked;
+    operation.found.push_back({.key = key, .version = journal_.fresh(), .number = by});
+    batch.merge(tables_.keyspace(key), Tables::name(key), encode_number(by));
+  }
+  commit(entry, batch);
+}
+
+void Client::plain_write(std::span<const Key> keys, bool erase) {
+  Entry& entry = add_plain_write();
   WriteBatch batch;
   for (const Key key : keys) {
     Operation& operation = entry.operations.emplace_back();
@@ -232,20 +315,14 @@ void Client::plain_write(std::span<const Key> keys, bool erase) {
       batch.put(tables_.keyspace(key), Tables::name(key), encode(operation.found.front(), draw_padding(dice_)));
     }
   }
-  const Durability durability = choose_durability();
-  const auto written = db_.write(batch, {.durability = durability});
-  if (!written) return end(entry, written.error(), "write");
-  entry.end_completed = journal_.now();
-  entry.outcome = Outcome::kCommitted;
-  entry.sequence = *written;
-  entry.durable = durable(durability);
+  commit(entry, batch);
 }
 
 void Client::plain_exchange(Key key) {
   const std::string name = Tables::name(key);
   const auto before = db_.get(tables_.keyspace(key), name);
   if (!before) return journal_.fail("get: " + before.error().to_string());
-  const auto seen = decoded(key, *before);
+  const auto seen = decoded_plain(key, *before);
   if (!seen) return journal_.fail("get: " + seen.error().to_string());
   Entry& entry = add();
   entry.plain = true;
@@ -272,7 +349,7 @@ void Client::plain_exchange(Key key) {
     entry.sequence = exchanged->sequence;
     return;
   }
-  const auto current = decoded(key, exchanged->current);
+  const auto current = decoded_plain(key, exchanged->current);
   entry.operations.pop_back();
   entry.level = Isolation::kReadCommitted;
   if (!current) return journal_.fail("compare_and_set: " + current.error().to_string());

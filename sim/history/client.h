@@ -45,6 +45,10 @@ class Recorded {
   Status put(Key key, std::int64_t number, std::vector<Version> list = {});
   // Adds to the list that was found.
   Status append(const Found& found);
+  // Without having looked: appends a version, whatever is there.
+  Status merge(Key key);
+  // In kSums: moves some amount, a different one each time.
+  Status transfer(Key from, Key to);
   Status erase(Key key);
   Status erase_range(Key from, Key to);  // rows of [from, to), of one table
   Result<Savepoint> savepoint() { return txn_.set_savepoint(); }
@@ -57,6 +61,9 @@ class Recorded {
 
  private:
   Result<Found> read(Key key, bool for_update);
+  // What was read, less what this transaction has added to it.
+  Result<Found> decoded(Key key, const std::optional<std::string>& value) const;
+  Status add(Key key, std::int64_t amount);
   Operation& begin(Operation::Kind kind);
   void end(Operation& operation) { operation.completed = journal_.now(); }
 
@@ -77,6 +84,8 @@ class Client {
   // Calls on the database itself.
   void plain_read(std::span<const Key> keys);  // of one table
   void plain_write(std::span<const Key> keys, bool erase);
+  void plain_merge(std::span<const Key> keys);
+  void plain_transfer(Key from, Key to);
   void plain_exchange(Key key);  // reads, and writes if that is still there
 
   Journal& journal() { return journal_; }
@@ -85,6 +94,8 @@ class Client {
 
  private:
   Entry& add();
+  Entry& add_plain_write();
+  void commit(Entry& entry, const WriteBatch& batch);
   Durability choose_durability();
   bool durable(Durability durability) const {
     return durability == Durability::kSync || (durability == Durability::kDefault && terms_.sync_by_default);

@@ -31,12 +31,20 @@ constexpr std::uint32_t table_of(Key key) { return key >> kRowBits; }
 constexpr std::uint32_t row_of(Key key) { return key & ((1u << kRowBits) - 1); }
 std::string name_of(Key key);  // for messages
 
+// The rows of this table are 64-bit numbers that are only added to, without a place for a version. Which one a number
+// is follows from the sum of all additions up to it (merges.h); until then it is this.
+inline constexpr std::uint32_t kSums = 10;
+inline constexpr Version kUnresolved = ~Version{0};
+
 // One key as it was read.
 struct Found {
   Key key = 0;
   Version version = kAbsent;
-  std::int64_t number = 0;         // what the value says, beside its version
-  std::vector<Version> list = {};  // if the value is a list: all versions of the key up to this one
+  // What the value says, beside its version. In kSums: what it is, less what the transaction itself has added.
+  std::int64_t number = 0;
+  // Of a list: all versions of the key up to this one. Of what was merged into: what it was made of, oldest first. In
+  // kSums: of those who never heard of their commit the ones that are in it.
+  std::vector<Version> list = {};
 };
 
 struct Operation {
@@ -46,6 +54,8 @@ struct Operation {
     kScan,           // of [from, to): what is not in `found` was absent
     kWrite,          // of `found.front()`
     kErase,          // the same; the version is that of the absence
+    kMerge,          // the same: appended to what is there, which nobody looked at
+    kAdd,            // the same, in kSums: added to what is there
     kUndo,           // takes back the writes among the operations from `undone_from` on
   };
   Kind kind = Kind::kRead;
@@ -55,7 +65,9 @@ struct Operation {
   std::size_t undone_from = 0;
 
   bool reads() const { return kind == Kind::kRead || kind == Kind::kReadForUpdate || kind == Kind::kScan; }
-  bool writes() const { return kind == Kind::kWrite || kind == Kind::kErase; }
+  bool writes() const {
+    return kind == Kind::kWrite || kind == Kind::kErase || kind == Kind::kMerge || kind == Kind::kAdd;
+  }
 };
 
 enum class Outcome : std::uint8_t {

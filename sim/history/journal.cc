@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "base/coding.h"
+
 namespace lightning::sim::history {
 
 namespace {
@@ -38,10 +40,17 @@ std::optional<Key> Tables::key(std::string_view name) {
   return key_of(table, row);
 }
 
+OpenOptions Tables::options() {
+  OpenOptions options;
+  options.default_keyspace.merge_operator = "append";
+  return options;
+}
+
 Result<Tables> Tables::open(Database& db) {
   Tables tables;
   tables.keyspaces_[0] = db.default_keyspace();
-  LIGHTNING_ASSIGN(tables.keyspaces_[1], db.get_or_create_keyspace("second"));
+  LIGHTNING_ASSIGN(tables.keyspaces_[1], db.get_or_create_keyspace("second", options().default_keyspace));
+  LIGHTNING_ASSIGN(tables.keyspaces_[2], db.get_or_create_keyspace("sums", {.merge_operator = "add"}));
   return tables;
 }
 
@@ -61,7 +70,16 @@ Result<std::map<Key, Found>> Tables::content(Database& db) const {
   return content;
 }
 
+std::string encode_operand(Version version) { return "+" + std::to_string(version); }
+
+std::string encode_number(std::int64_t number) {
+  std::string bytes;
+  base::append_le(bytes, static_cast<std::uint64_t>(number));
+  return bytes;
+}
+
 std::string encode(const Found& found, std::size_t padding) {
+  if (table_of(found.key) == kSums) return encode_number(found.number);
   std::string value = std::to_string(found.version) + " " + std::to_string(found.number) + " " +
                       std::to_string(found.list.size()) + " ";
   for (const Version version : found.list) value += std::to_string(version) + ",";
@@ -71,12 +89,28 @@ std::string encode(const Found& found, std::size_t padding) {
 
 std::optional<Found> decode(Key key, std::string_view value) {
   Found found{.key = key};
-  std::size_t count = 0;
-  if (!take(value, found.version) || !take(value, found.number) || !take(value, count)) return std::nullopt;
-  for (std::size_t i = 0; i < count; ++i) {
-    Version version = 0;
-    if (!take(value, version)) return std::nullopt;
-    found.list.push_back(version);
+  if (table_of(key) == kSums) {
+    if (value.size() != sizeof found.number) return std::nullopt;
+    found.version = kUnresolved;
+    found.number = static_cast<std::int64_t>(base::load_le<std::uint64_t>(value.data()));
+    return found;
+  }
+  std::string_view base = value.substr(0, value.find('+'));
+  const std::string merged = std::string(value.substr(base.size())) + '+';  // each number has an end
+  if (!base.empty()) {
+    std::size_t count = 0;
+    if (!take(base, found.version) || !take(base, found.number) || !take(base, count)) return std::nullopt;
+    for (std::size_t i = 0; i < count; ++i) {
+      Version version = 0;
+      if (!take(base, version)) return std::nullopt;
+      found.list.push_back(version);
+    }
+  }
+  if (merged.size() == 1) return value.empty() ? std::nullopt : std::optional(found);
+  if (found.list.empty() && found.version != kAbsent) found.list.push_back(found.version);
+  for (std::string_view rest = std::string_view(merged).substr(1); !rest.empty();) {
+    if (!take(rest, found.version)) return std::nullopt;
+    found.list.push_back(found.version);
   }
   return found;
 }

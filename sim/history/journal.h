@@ -22,22 +22,27 @@ struct Counters {
   std::array<std::atomic<std::uint8_t>, kGroups> rows_used{};
 };
 
-// Where keys lie: tables take turns in two keyspaces.
+// Where keys lie: kSums in a keyspace that adds, the others by turns in two that append.
 class Tables {
  public:
+  // What the database is to be opened with.
+  static OpenOptions options();
   static Result<Tables> open(Database& db);
-  const Keyspace& keyspace(Key key) const { return keyspaces_[table_of(key) % 2]; }
+  const Keyspace& keyspace(Key key) const { return keyspaces_[table_of(key) == kSums ? 2 : table_of(key) % 2]; }
   static std::string name(Key key);
   static std::optional<Key> key(std::string_view name);
   // Everything there is, at one moment.
   Result<std::map<Key, Found>> content(Database& db) const;
 
  private:
-  std::array<Keyspace, 2> keyspaces_;
+  std::array<Keyspace, 3> keyspaces_;
 };
 
-// Values are text: version, number, list, and bytes that only take room.
+// Values are text: version, number, list, and bytes that only take room; then the versions that were merged into it. In
+// kSums they are 8 bytes.
 std::string encode(const Found& found, std::size_t padding);
+std::string encode_operand(Version version);
+std::string encode_number(std::int64_t number);
 std::optional<Found> decode(Key key, std::string_view value);
 
 // Threads: each client adds to its own entries; the rest from any.

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "env/simulated_world.h"
 #include "sim/crash_run.h"
+#include "sim/history/merges.h"
 
 namespace lightning::sim::history {
 
@@ -91,7 +92,7 @@ class Lives {
   }
 
   Result<Database> open() {
-    auto db = DatabaseAccess::open_as_given(world_.env, "/store", config_);
+    auto db = DatabaseAccess::open_as_given(world_.env, "/store", config_, false, {}, Tables::options());
     if (!db) fail("open: " + db.error().to_string());
     return db;
   }
@@ -186,7 +187,8 @@ const std::vector<Case>& cases() {
   return all;
 }
 
-std::string judge(const Case& chosen, const History& history, RunResult& result, const RunOptions& options) {
+std::string judge(const Case& chosen, History& history, RunResult& result, const RunOptions& options) {
+  resolve_sums(history);
   for (const auto& client : history.clients) result.transactions += client.size();
   result.committed += history.committed();
   const auto findings = check(history);
@@ -215,7 +217,7 @@ RunResult run_threads(const Case& chosen, std::uint64_t seed, const std::string&
   config.block_bytes = 1 << 10;
   config.table_bytes = 256 << 10;
   config.wal_sync_mode = WalSyncMode::kAsync;
-  auto db = Database::open(directory, config);
+  auto db = Database::open(directory, config, Tables::options());
   if (!db) return {.failure = db.error().to_string()};
   const auto tables = Tables::open(*db);
   if (!tables) return {.failure = tables.error().to_string()};

@@ -42,7 +42,7 @@ RunResult run_simulated(const Case& chosen, std::uint64_t seed, const RunOptions
 RunResult run_threads(const Case& chosen, std::uint64_t seed, const std::string& directory, std::uint32_t threads,
                       std::uint64_t transactions, const RunOptions& options = {});
 
-// Judges one life.
-std::string judge(const Case& chosen, const History& history, RunResult& result, const RunOptions& options);
+// Judges one life, after having told what its sums are made of.
+std::string judge(const Case& chosen, History& history, RunResult& result, const RunOptions& options);
 
 }  // namespace lightning::sim::history

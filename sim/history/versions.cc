@@ -48,6 +48,7 @@ void Versions::collect_writes(const History& history) {
   if (history.after)
     for (const auto& [key, found] : history.after->content) link_start(key, kAbsent);
   final_writes_.resize(entries_.size());
+  for (const Entry* entry : entries_) own_writes_.push_back(history::own_writes(*entry));
   for (EntryIndex e = 0; e < entries_.size(); ++e) {
     const Entry& entry = *entries_[e];
     const std::vector<bool> undone = entry.undone();

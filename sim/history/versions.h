@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sim/history/check.h"
+#include "sim/history/merges.h"
 
 namespace lightning::sim::history {
 
@@ -43,6 +44,8 @@ class Versions {
   bool committed(EntryIndex entry) const { return committed_[entry]; }
   // The last write of the entry to each key, unless undone.
   const std::map<Key, Version>& final_writes(EntryIndex entry) const { return final_writes_[entry]; }
+  // What the entry made of each key, in the end; not in kSums.
+  const std::map<Key, Own>& own_writes(EntryIndex entry) const { return own_writes_[entry]; }
   const Writer* writer_of(Version version) const {
     const auto found = writers_.find(version);
     return found == writers_.end() ? nullptr : &found->second;
@@ -62,6 +65,7 @@ class Versions {
   std::vector<const Entry*> entries_;
   std::vector<bool> committed_;
   std::vector<std::map<Key, Version>> final_writes_;
+  std::vector<std::map<Key, Own>> own_writes_;
   std::unordered_map<Version, Writer> writers_;
   std::map<Key, Order> orders_;
   std::unordered_map<Version, std::size_t> positions_;

@@ -7,7 +7,7 @@ namespace lightning::sim::history {
 namespace {
 
 constexpr std::uint32_t kLists = 1, kRegisters = 2, kBank = 3, kForks = 4, kPairs = 5, kCounters = 6, kRing = 7,
-                        kDuties = 8, kAnything = 9;
+                        kDuties = 8, kAnything = 9;  // kSums = 10
 constexpr std::int64_t kBalance = 100;
 constexpr std::uint32_t kAccounts = 6, kRingRows = 7, kRowsOfGroup = 8;
 
@@ -55,6 +55,10 @@ void step_lists(Client& client) {
         LIGHTNING_TRY(txn.get(key));
         continue;
       }
+      if (txn.dice().one_in(3)) {
+        LIGHTNING_TRY(txn.merge(key));
+        continue;
+      }
       LIGHTNING_ASSIGN(const Found before, txn.get_to_write(key));
       LIGHTNING_TRY(txn.append(before));
     }
@@ -70,7 +74,7 @@ constexpr std::uint32_t kRegisterRows = 6;
 Status touch_registers(Recorded& txn) {
   env::Dice& dice = txn.dice();
   const Key key = any(txn, kRegisters, kRegisterRows);
-  switch (dice.below(10)) {
+  switch (dice.below(12)) {
     case 0:
     case 1:
       LIGHTNING_TRY(txn.get(key));
@@ -96,10 +100,18 @@ Status touch_registers(Recorded& txn) {
       return txn.put(key, 0);
     case 5:
       return txn.erase(key);
+    case 9:
+      return txn.merge(key);
+    case 10: {  // into what it has not looked at, and then looks at
+      LIGHTNING_TRY(txn.merge(key));
+      LIGHTNING_TRY(txn.merge(key));
+      LIGHTNING_TRY(txn.get(key));
+      return {};
+    }
     case 6: {  // something that is taken back
       LIGHTNING_ASSIGN(const Savepoint savepoint, txn.savepoint());
       const std::size_t mark = txn.mark();
-      LIGHTNING_TRY(dice.one_in(2) ? txn.put(key, 0) : txn.erase(key));
+      LIGHTNING_TRY(dice.one_in(3) ? txn.merge(key) : dice.one_in(2) ? txn.put(key, 0) : txn.erase(key));
       LIGHTNING_TRY(txn.get(key));
       LIGHTNING_TRY(txn.undo(savepoint, mark));
       LIGHTNING_TRY(txn.get(key));
@@ -292,6 +304,47 @@ std::string check_duties(const std::map<std::uint32_t, std::int64_t>& rows) {
   return "";
 }
 
+// --- sums: transfers by those who never look, and audits
+// -----------------------------------------------------------------
+
+constexpr std::uint32_t kSumRows = 5;
+
+void step_sums(Client& client) {
+  const auto two = [](env::Dice& dice) {
+    const auto from = static_cast<std::uint32_t>(dice.below(kSumRows));
+    const auto to = static_cast<std::uint32_t>(from + 1 + dice.below(kSumRows - 1)) % kSumRows;
+    return std::pair(key_of(kSums, from), key_of(kSums, to));
+  };
+  if (client.dice().one_in(6)) {
+    const auto [from, to] = two(client.dice());
+    return client.plain_transfer(from, to);
+  }
+  client.transaction([&](Recorded& txn) -> Status {
+    if (txn.dice().one_in(3)) return read_all(txn, kSums, kSumRows);
+    for (std::uint64_t i = 1 + txn.dice().below(2); i > 0; --i) {
+      const auto [from, to] = two(txn.dice());
+      if (txn.dice().one_in(4)) LIGHTNING_TRY(txn.get(from));
+      LIGHTNING_TRY(txn.transfer(from, to));
+      if (txn.dice().one_in(4)) LIGHTNING_TRY(txn.get(to));
+    }
+    if (!txn.dice().one_in(4)) return {};
+    const auto [from, to] = two(txn.dice());
+    LIGHTNING_ASSIGN(const Savepoint savepoint, txn.savepoint());
+    const std::size_t mark = txn.mark();
+    LIGHTNING_TRY(txn.transfer(from, to));
+    LIGHTNING_TRY(txn.undo(savepoint, mark));
+    LIGHTNING_TRY(txn.get(from));
+    return {};
+  });
+}
+
+std::string check_sums(const std::map<std::uint32_t, std::int64_t>& rows) {
+  if (rows.size() < kSumRows) return "";  // not all of them were read
+  std::int64_t sum = 0;
+  for (const auto& [row, number] : rows) sum += number;
+  return sum == kBalance * kSumRows ? "" : "the numbers add up to " + std::to_string(sum);
+}
+
 // --- anything: transactions of all levels, and calls that are none
 // ---------------------------------------------------------
 
@@ -299,7 +352,12 @@ constexpr std::uint32_t kAnyRows = 5;
 
 void step_anything(Client& client) {
   env::Dice& dice = client.dice();
-  switch (dice.below(9)) {
+  switch (dice.below(10)) {
+    case 9: {
+      auto keys = all_keys(dice, dice.one_in(2) ? kAnything : kRegisters, kAnyRows);
+      keys.resize(1 + dice.below(2));
+      return client.plain_merge(keys);
+    }
     case 0: {
       auto keys = all_keys(dice, kAnything, kAnyRows);
       keys.resize(1 + dice.below(keys.size()));
@@ -397,6 +455,13 @@ const std::vector<Workload>& workloads() {
        .step = step_duties,
        .invariant = check_duties,
        .holds_only_if_serializable = true},
+      {.name = "sums",
+       .what = "transfers by merges that never look, and audits",
+       .table = kSums,
+       .rows = kSumRows,
+       .number = [](std::uint32_t) { return kBalance; },
+       .step = step_sums,
+       .invariant = check_sums},
       {.name = "anything",
        .what = "all levels beside plain calls",
        .table = kAnything,

@@ -52,6 +52,23 @@ class Story {
     operation(client, Operation::Kind::kWrite).found = {{key, version}};
     return *this;
   }
+  Story& merge(std::uint32_t client, Key key, Version version) {
+    operation(client, Operation::Kind::kMerge).found = {{key, version}};
+    return *this;
+  }
+  // In kSums.
+  Story& there_was_number(Key key, std::int64_t number) {
+    history_.start[key] = {.key = key, .version = kUnresolved, .number = number};
+    return *this;
+  }
+  Story& add(std::uint32_t client, Key key, Version version, std::int64_t amount) {
+    operation(client, Operation::Kind::kAdd).found = {{key, version, amount}};
+    return *this;
+  }
+  Story& read_number(std::uint32_t client, Key key, std::int64_t number) {
+    operation(client, Operation::Kind::kRead).found = {{key, kUnresolved, number}};
+    return *this;
+  }
   Story& erase(std::uint32_t client, Key key, Version version) {
     operation(client, Operation::Kind::kErase).found = {{key, version}};
     return *this;
