@@ -117,15 +117,17 @@ Status Engine::attach_blob(Tree& tree, std::string_view encoded_reference) {
 // --- garbage ------------------------------------------------------------------------------------------------------
 
 // Completes the edit of a job by what it found to be garbage. A file that only the log referred to until now becomes
-// part of the state, or goes, if its value was overwritten before it ever got into a table.
-Status Engine::settle_garbage(const Tree& tree, const manifest::Version& version, const compaction::BlobTally& tally,
-                              manifest::VersionEdit& edit, manifest::Version::Change& change) {
+// part of the state, or goes, if its value was overwritten before it ever got into a table. `state` is what the edit
+// will change: the engine's, or a checkpoint's.
+Status Engine::settle_garbage(manifest::State& state, const Tree& tree, const manifest::Version& version,
+                              const compaction::BlobTally& tally, manifest::VersionEdit& edit,
+                              manifest::Version::Change& change) {
   const auto contradiction = [](format::FileNumber number, std::string_view what) {
     return Error(ErrorCode::kInconsistentState,
                  "the references to blob file " + std::to_string(number) + " do not add up: " + std::string(what));
   };
-  const auto keyspace = state_.keyspaces.find(tree.id);
-  if (keyspace == state_.keyspaces.end()) return Error(ErrorCode::kCancelled, "the keyspace was dropped");
+  const auto keyspace = state.keyspaces.find(tree.id);
+  if (keyspace == state.keyspaces.end()) return Error(ErrorCode::kCancelled, "the keyspace was dropped");
   std::map<format::FileNumber, manifest::VersionEdit::BlobGarbage> found;
   for (const auto& [origin, count] : tally.of_origin) {
     if (count.records < 0 || count.bytes < 0) return contradiction(origin, "more were written than read");

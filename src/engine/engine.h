@@ -6,7 +6,8 @@
 // One file per question: open.cc (recovery and closing; recovery.h keeps its book), replay.cc (the log's part in it),
 // write.cc (commit pipeline and back-pressure), read.cc (point reads), background.cc (flush and compaction), install.cc
 // (what becomes durable of them, and how much log is needed), blobs.cc (large values: their files and their garbage),
-// upkeep.cc (compact_range, check, sizes, statistics), keyspaces.cc.
+// upkeep.cc (compact_range, check, sizes, statistics), checkpoint.cc (a moment held in place for copying),
+// keyspaces.cc.
 //
 // Threads: any method from any thread between open() and close().
 #pragma once
@@ -29,6 +30,7 @@
 #include "compaction/merge.h"
 #include "compaction/pick.h"
 #include "compaction/range_retention.h"
+#include "engine/checkpoint.h"
 #include "engine/clock.h"
 #include "engine/counters.h"
 #include "engine/resolve.h"
@@ -56,7 +58,9 @@ class DatabaseIterator;
 class Recovery;
 class ValueSource;
 class ValueStream;
-using TreePtr = std::shared_ptr<Tree>;
+
+// A file that is there while a backup is restored into the directory, which is no store before it is done.
+inline constexpr std::string_view kRestoringName = "RESTORING";
 
 // Names inside a store's directory.
 struct Paths {
@@ -70,6 +74,10 @@ struct Paths {
   std::string blob(format::FileNumber number) const;
   const std::string root;
 };
+
+// What a user may call a keyspace (kInvalidArgument), and what an attached one is called.
+Status check_keyspace_name(std::string_view name);
+std::string attached_name(std::string_view owner, std::string_view name);
 
 class Engine : public std::enable_shared_from_this<Engine> {
  public:
@@ -208,6 +216,27 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::uint64_t mean_write_bytes() const;
   Sequence visible() const { return visible_.load(std::memory_order_acquire); }
 
+  // --- copies (checkpoint.h, checkpoint.cc)
+  // Everything that was written before, as a moment that stays until the last pointer is gone. On a database that takes
+  // writes the log is synced up to there; one that has stopped them gives what is in its memory. Errors: kClosed,
+  // kBusy, kSyncFailed.
+  Result<std::shared_ptr<Checkpoint>> checkpoint();
+  // Once. Errors: of target's functions, kNoSpace, kIo, and damage of what the memtables refer to.
+  Status write_out(Checkpoint& checkpoint, const CheckpointTarget& target);
+  // Reads a copy and verifies every block against the tags below `meta.root`. `before_read` as for Table::check(); the
+  // caller knows whether it has said stop. Errors: kTableCorrupt, kBlobCorrupt, kIo.
+  Status check_copy(const sstable::TableMeta& meta, const std::string& path,
+                    const std::function<bool(std::uint64_t)>& before_read);
+  Status check_copy(const blob::FileMeta& meta, const std::string& path,
+                    const std::function<bool(std::uint64_t)>& before_read);
+  // Removes the files of which the last reader has let go.
+  void collect_dropped();
+  std::string table_path(format::FileNumber number) const { return paths_.table(number); }
+  std::string blob_path(format::FileNumber number) const { return paths_.blob(number); }
+  bool is_closing() const { return closing(); }
+  bool is_beside_writer() const { return beside_writer_; }
+  bool is_read_only() const { return access_ == Access::kReadOnly; }
+
   // For iterators.
   // The large value that a reference in `view` stands for; the view is pinned, and no epoch is held. Its block, pinned.
   Result<cache::Block*> pin_large(const ReadView& view, std::string_view key, std::string_view encoded, bool fill,
@@ -254,11 +283,13 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status recover_manifest(Recovery& recovery, const Start& start, std::uint64_t generation_min);
   Status open_files(Recovery& recovery);
   Status refuse_foreign_directory();
+  Status refuse_unfinished_restore();
   Status refuse_lost_superblock();
   Status open_tables(Recovery& recovery);
   Status finalize(Recovery& recovery);
   Status quarantine_orphans(Recovery& recovery);
   Status remove_old_manifests();
+  Status remove_mark_of_restore();
   void start_background();
   void wait_for_jobs();
   void release_everything();
@@ -438,9 +469,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
                    manifest::Version::Change& change);
   // A file that only the log refers to becomes readable through the tree.
   Status attach_blob(Tree& tree, std::string_view encoded_reference);
-  Status settle_garbage(const Tree& tree, const manifest::Version& version, const compaction::BlobTally& tally,
-                        manifest::VersionEdit& edit, manifest::Version::Change& change)
-      LIGHTNING_REQUIRES(manifest_mutex_);
+  Status settle_garbage(manifest::State& state, const Tree& tree, const manifest::Version& version,
+                        const compaction::BlobTally& tally, manifest::VersionEdit& edit,
+                        manifest::Version::Change& change);
   void remove_blob_file(format::FileNumber number);
   struct Victims;
   bool garbage_is_due(const Tree& tree);
@@ -450,6 +481,12 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status collect_garbage(Tree& tree);
   Result<blob::FileMeta> move_live_records(const Victims& victims, std::uint64_t& moved_bytes);
   Status install_moved(Tree& tree, const Victims& victims, const blob::FileMeta& moved);
+
+  // --- checkpoint.cc
+  Result<bool> try_checkpoint(Checkpoint& checkpoint);  // false: once more
+  Status write_sealed(Checkpoint& checkpoint, const Checkpoint::Part& part, const compaction::OutputOptions& output,
+                      manifest::VersionEdit& edit);
+  static Status first_finding(const std::function<void(const std::function<bool(const Error&)>&)>& check);
 
   // --- blob_upkeep.cc
   struct BlobsNow {

@@ -59,7 +59,7 @@ Status Engine::install(Tree& tree, manifest::VersionEdit edit, manifest::Version
     edit.time_ms = time_.now_ms();
     edit.next_file = next_file_.load();
     const manifest::VersionPtr version = tree.pin_view()->version;
-    LIGHTNING_TRY(settle_garbage(tree, *version, garbage, edit, change));
+    LIGHTNING_TRY(settle_garbage(state_, tree, *version, garbage, edit, change));
     LIGHTNING_TRY(record(edit));
     for (const manifest::BlobPtr& blob : version->blobs)
       if (std::ranges::find(change.drop_blobs, blob->meta().number) != change.drop_blobs.end()) emptied.push_back(blob);

@@ -12,7 +12,15 @@ Error unknown_keyspace(std::string_view name) {
   return Error(ErrorCode::kKeyspaceNotFound, "there is no keyspace '" + std::string(name) + "'");
 }
 
-Status check_name(std::string_view name) {
+bool hidden(std::string_view name) { return name.starts_with(Tree::kHiddenMark); }
+
+}  // namespace
+
+std::string attached_name(std::string_view owner, std::string_view name) {
+  return Tree::kHiddenMark + std::string(owner) + Tree::kHiddenMark + std::string(name);
+}
+
+Status check_keyspace_name(std::string_view name) {
   if (name.empty() || name.size() > kKeyspaceNameBytesMax)
     return Error(ErrorCode::kInvalidArgument,
                  "a keyspace name has 1 to " + std::to_string(kKeyspaceNameBytesMax) + " bytes");
@@ -21,13 +29,6 @@ Status check_name(std::string_view name) {
       return Error(ErrorCode::kInvalidArgument, "a keyspace name holds no control characters");
   return {};
 }
-
-bool hidden(std::string_view name) { return name.starts_with(Tree::kHiddenMark); }
-std::string attached_name(const std::string& owner, std::string_view name) {
-  return Tree::kHiddenMark + owner + Tree::kHiddenMark + std::string(name);
-}
-
-}  // namespace
 
 Result<Keyspace> Engine::keyspace(std::string_view name) const {
   if (closed_.load(std::memory_order_acquire)) return Error(ErrorCode::kClosed, "the database is closed");
@@ -109,7 +110,7 @@ Status Engine::check_options(const KeyspaceOptions& options) const {
 
 // After a failed append nobody knows what is on record: writes stop until a new manifest has replaced this one.
 Result<Keyspace> Engine::create_keyspace(std::string_view name, const KeyspaceOptions& options) {
-  LIGHTNING_TRY(check_name(name));
+  LIGHTNING_TRY(check_keyspace_name(name));
   LIGHTNING_TRY(check_options(options));
   LIGHTNING_TRY(check_writable());
   Result<Keyspace> made = add_tree(name, options);
@@ -232,7 +233,7 @@ std::vector<Engine::Attached> Engine::attached() {
 
 Result<Keyspace> Engine::attach(const Keyspace& owner, std::string_view name, std::string_view definition,
                                 const Keyspace& replaces) {
-  LIGHTNING_TRY(check_name(name));
+  LIGHTNING_TRY(check_keyspace_name(name));
   LIGHTNING_TRY(check_writable());
   LIGHTNING_TRY(sync());
   std::vector<TreePtr> drops;

@@ -152,6 +152,7 @@ Status Engine::take_lock(Recovery& recovery) {
 // Which store this is. A superblock that cannot be read is the matter of the stage that needs what it names.
 Status Engine::identify(Recovery& recovery, Start& start) {
   auto superblock = manifest::read_superblock(env_, paths_.root);
+  if (!superblock) LIGHTNING_TRY(refuse_unfinished_restore());
   if (!superblock && superblock.error().code() == ErrorCode::kDatabaseNotFound) {
     const Status nothing_else = refuse_lost_superblock();
     if (nothing_else) {
@@ -210,6 +211,7 @@ Status Engine::finalize(Recovery& recovery) {
                                                     log_options, budget_));
   LIGHTNING_TRY(wal_->remove_older_segments());
   LIGHTNING_TRY(remove_old_manifests());
+  LIGHTNING_TRY(remove_mark_of_restore());
   LIGHTNING_TRY(quarantine_orphans(recovery));
   recovery.remove_journal();
   recovery.report().epoch = epoch;
@@ -300,7 +302,7 @@ Status Engine::refuse_foreign_directory() {
   for (const std::string& name : names) {
     const bool ours = name == "LOCK" || name == manifest::kSuperblockName || name.starts_with("MANIFEST-") ||
                       name == "wal" || name == "tables" || name == "blobs" || name == "lost+found" ||
-                      name == kRecoveryJournalName;
+                      name == kRecoveryJournalName || name == kRestoringName;
     if (ours) continue;
     // Strangers are tolerated beside a store, never taken for one.
     if (std::find(names.begin(), names.end(), manifest::kSuperblockName) != names.end()) return {};
@@ -308,6 +310,15 @@ Status Engine::refuse_foreign_directory() {
         .at_file(paths_.root);
   }
   return {};
+}
+
+// What a restore has not finished is no database yet, whatever of it is there.
+Status Engine::refuse_unfinished_restore() {
+  LIGHTNING_ASSIGN(const bool restoring, env_.files.exists(paths_.root + "/" + std::string(kRestoringName)));
+  if (!restoring) return {};
+  return Error(ErrorCode::kNotADatabase, "a backup is being restored into this directory, or was and was interrupted")
+      .at_file(paths_.root)
+      .with_advice("wait for the restore, or begin it again");
 }
 
 // Without a superblock there should be no segments or tables: else it was lost, and with it the way in.
@@ -484,6 +495,16 @@ Status Engine::remove_old_manifests() {
   for (const std::string& name : names)
     if (name.starts_with("MANIFEST-") && name != current) LIGHTNING_TRY(env_.files.remove(paths_.root + "/" + name));
   return {};
+}
+
+// The restore died between its commit point and its last step. With the mark it could be begun again: it goes for good
+// before there is anything to lose.
+Status Engine::remove_mark_of_restore() {
+  const std::string mark = paths_.root + "/" + std::string(kRestoringName);
+  LIGHTNING_ASSIGN(const bool there, env_.files.exists(mark));
+  if (!there) return {};
+  LIGHTNING_TRY(env_.files.remove(mark));
+  return env_.files.sync_directory(paths_.root);
 }
 
 void Engine::start_background() {

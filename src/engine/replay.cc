@@ -25,6 +25,7 @@ Status Engine::replay_log(Recovery& recovery) {
     options.known_durable = state_.durable;
     options.start = state_.log_floor;
     options.anchor = state_.log_anchor;
+    options.epoch = state_.epoch;
   }
   std::optional<wal::LogReplay> log;
   LIGHTNING_TRY(recovery.run(Stage::kWalDiscovery, [&] { return find_log(recovery, options, log); }));
@@ -238,7 +239,7 @@ Status Engine::flush_replayed(Tree& tree, Sequence last) {
   if (tree.counted()) edit.counts.push_back({tree.id, tree.records()});
   {
     base::MutexLock lock(manifest_mutex_);
-    LIGHTNING_TRY(settle_garbage(tree, *view->version, garbage, edit, change));
+    LIGHTNING_TRY(settle_garbage(state_, tree, *view->version, garbage, edit, change));
     LIGHTNING_TRY(state_.apply(edit));
   }
   tree.install(view->version->with(change), format::kSequenceMax);

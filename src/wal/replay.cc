@@ -323,6 +323,8 @@ Status Replayer::complete(const SegmentInfo& segment, const SegmentReader::Recor
     return contradiction(segment, record.offset, "the start position lies inside a commit");
   if (anchor >= start && header.first_sequence <= anchor && anchor < last)
     return contradiction(segment, record.offset, "the position that the manifest knew lies inside a commit");
+  if (!pass_over && header.epoch < static_cast<std::uint32_t>(options_.epoch))
+    return contradiction(segment, record.offset, "record of an epoch that the store has left");
   position_ = {last, header.chain};
   chain_known_ = true;
   LIGHTNING_TRY(check_anchor(segment, record.offset));

@@ -164,6 +164,8 @@ struct ReplayOptions {
   // A point that the log was durable up to and, if it lies at or behind `start`, must be found to go through: with
   // another chain there it is another log, however valid its records. The default is the beginning of a store.
   LogPosition anchor{};
+  // Records behind `start` are of this epoch or a later one: else they are of a history that this store has left.
+  format::Epoch epoch = 0;
 };
 
 struct TornTail {  // a report entry, not an error
