@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lightning/backup.h"
 #include "lightning/config.h"
 #include "lightning/index.h"
 #include "lightning/iterator.h"
@@ -326,6 +327,22 @@ class Database {
   // Verifies what is on disk and, if that is whole, what follows from it: counts and indexes against their records.
   // Findings are in the report; an error means that the check itself could not run.
   Result<CheckReport> check(const CheckOptions& options = {}) const;
+
+  // Adds a backup to the repository in the directory `repository` (backup.h), which is made if need be: everything
+  // acknowledged before the call, and of what is written meanwhile a prefix. Writers go on. It flushes memtables first;
+  // until it ends, files that it copies stay on disk although compactions have replaced them. Also through a handle
+  // that was opened read-only, beside a writer in another process. Finish or cancel it before the database closes.
+  // A call after one that was cut short goes on with what that one had copied. Errors:
+  // kInvalidArgument (the directory is a database's, or holds something else, or backups of another database),
+  // kLockHeld (somebody changes the repository), kTableCorrupt, kTableMissing, kBlobCorrupt, kBlobMissing (the database
+  // is damaged: no backup is made), kBackupCorrupt, kNoSpace, kIo, kSyncFailed, kCancelled, kClosed. After each of them
+  // the backups that there were are there.
+  Result<BackupInfo> create_backup(const std::string& repository, const BackupOptions& options = {});
+  // The same as one stream of bytes, for a pipe or another machine: restore_backup_stream() (backup.h). In bounded
+  // memory; nothing is shared with other backups, and one that was cut short is begun anew. `check_shared` has no
+  // meaning. Errors: as create_backup(), and those of `sink`; kTableMissing or kBlobMissing beside a writer that has
+  // replaced a file meanwhile: try again.
+  Result<BackupInfo> stream_backup(const BackupSink& sink, const BackupOptions& options = {});
 
   Statistics stats() const;
   const std::string& path() const;

@@ -55,6 +55,7 @@ enum class ErrorCode : std::uint16_t {
   kNotUnique = 1042,         // two records with the same value in a unique index (names index, value and both keys)
   kExtractFailed = 1043,     // an index cannot extract its value from a record (names index and key)
   kExtractorMissing = 1044,  // the index's extractor was not registered at open (names it)
+  kBackupNotFound = 1060,    // no backup repository at this path, or no backup of this number in it
   // 2xxx: retryable
   kLockHeld = 2001,   // another process has the database open for writing
   kBusy = 2002,       // a limit on concurrent work is reached
@@ -89,6 +90,7 @@ enum class ErrorCode : std::uint16_t {
   kBlobMissing = 4009,        // a file of large values is not there
   kBlobCorrupt = 4010,
   kStaleStore = 4011,  // an older copy of the store lies where a newer one was known to be
+  kBackupCorrupt = 4020,  // a backup is incomplete or was altered (names the file)
   kInternal = 4099,
 };
 

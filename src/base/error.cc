@@ -53,6 +53,7 @@ constexpr CodeFacts kFacts[] = {
      "correct the value, or create the index so that it leaves such records out"},
     {ErrorCode::kExtractorMissing, "ExtractorMissing", kCaller,
      "open the database with the extractor named, or drop the index"},
+    {ErrorCode::kBackupNotFound, "BackupNotFound", kCaller, "see which there are: lightning_db backup list"},
     {ErrorCode::kLockHeld, "LockHeld", kRetry,
      "stop the process named, wait for it, or open read-only; never delete the lock file"},
     {ErrorCode::kBusy, "Busy", kRetry, "try again later"},
@@ -98,6 +99,8 @@ constexpr CodeFacts kFacts[] = {
      "keep the files; run lightning_db check; restore the values from a backup"},
     {ErrorCode::kStaleStore, "StaleStore", kCrit,
      "put the newer store in its place; to go on with the old copy, lower the generation that is asked for"},
+    {ErrorCode::kBackupCorrupt, "BackupCorrupt", kCrit,
+     "use another backup; lightning_db backup verify says which are whole"},
     {ErrorCode::kInternal, "Internal", kCrit, "this is a defect: please report it with the message"},
 };
 

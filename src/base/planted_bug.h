@@ -26,6 +26,9 @@ enum class PlantedBug : std::uint8_t {
   kForgetReferences,        // a reference that a merge keeps counts as garbage
   kLosePhantoms,            // serializable commits do not look at the ranges that were read
   kIgnoreIntents,           // commits write into ranges that others, which are committing, have read
+  kBackupBeforeItsFiles,    // a backup's catalogue is durable before the names of its files
+  kPruneBeforeItIsDurable,  // files of a backup go before the removal of its catalogue is durable
+  kRestoreSuperblockFirst,  // a restore makes the directory a database before its tables are there
   kMoveOnAfterReads,        // a pessimistic transaction moves its snapshot on though it has read from it
 };
 

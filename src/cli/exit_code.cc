@@ -22,6 +22,7 @@ ExitCode exit_code_of(ErrorCode code) {
     case ErrorCode::kDatabaseNotFound:
     case ErrorCode::kKeyspaceNotFound:
     case ErrorCode::kIndexNotFound:
+    case ErrorCode::kBackupNotFound:
       return ExitCode::kNotFound;
 
     case ErrorCode::kDatabaseExists:
@@ -79,6 +80,7 @@ ExitCode exit_code_of(ErrorCode code) {
     case ErrorCode::kBlobMissing:
     case ErrorCode::kBlobCorrupt:
     case ErrorCode::kStaleStore:
+    case ErrorCode::kBackupCorrupt:
     case ErrorCode::kInconsistentState:
       return ExitCode::kIntegrity;
 

@@ -48,6 +48,8 @@ TEST(ExitCode, EveryErrorCodeHasItsNumber) {
       {ErrorCode::kInconsistentState, 10},
       {ErrorCode::kBlobMissing, 10},
       {ErrorCode::kBlobCorrupt, 10},
+      {ErrorCode::kBackupNotFound, 3},
+      {ErrorCode::kBackupCorrupt, 10},
       {ErrorCode::kInternal, 99},
   };
   for (const auto& [code, number] : table) EXPECT_EQ(static_cast<int>(exit_code_of(code)), number) << name_of(code);
