@@ -25,6 +25,11 @@ Result<LoadedConfig> Context::load_with_path() {
   return loaded;
 }
 
+Result<std::string> Context::database_path() {
+  LIGHTNING_ASSIGN(LoadedConfig loaded, load_with_path());
+  return std::move(loaded.path);
+}
+
 Result<Database> Context::open_for_reading(const OpenOptions& open_options) {
   LIGHTNING_ASSIGN(const LoadedConfig loaded, load_with_path());
   return Database::open_read_only(loaded.path, loaded.config, open_options);

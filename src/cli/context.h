@@ -30,6 +30,8 @@ class Context {
 
   // The effective configuration. Deprecated settings are told on standard error once.
   Result<LoadedConfig> load();
+  // Of a database that need not exist yet.
+  Result<std::string> database_path();
   // Never creates anything and works beside a writer in another process.
   Result<Database> open_for_reading(const OpenOptions& open_options = {});
   // kOneOperation: if nobody says otherwise, with the smallest log segments, which are allocated in no time.

@@ -438,8 +438,8 @@ TEST(Usage, HelpBeginsWithExamples) {
 TEST(Usage, CompletionsAreValidAndKnowEveryCommand) {
   const Outcome bash = run_shell("$LDB completion bash | bash -n && $LDB completion bash");
   EXPECT_EQ(bash.exit_code, 0) << bash.err;
-  for (const char* command : {"put", "get", "delete", "scan", "count", "import", "export", "check", "stats", "compact",
-                              "config", "bench", "inspect", "version", "help", "completion"}) {
+  for (const char* command : {"put", "get", "delete", "scan", "count", "import", "export", "check", "backup", "restore",
+                              "stats", "compact", "config", "bench", "inspect", "version", "help", "completion"}) {
     EXPECT_NE(bash.out.find(std::string("    ") + command + ") words="), std::string::npos) << command;
     EXPECT_NE(run({"completion", "fish"}).out.find(std::string("-a ") + command + " "), std::string::npos) << command;
     EXPECT_NE(run({"completion", "zsh"}).out.find(std::string("'") + command + ":"), std::string::npos) << command;
