@@ -89,7 +89,7 @@ enum class ErrorCode : std::uint16_t {
   kInconsistentState = 4008,  // an invariant does not hold: a bug, or damage no checksum saw
   kBlobMissing = 4009,        // a file of large values is not there
   kBlobCorrupt = 4010,
-  kStaleStore = 4011,  // an older copy of the store lies where a newer one was known to be
+  kStaleStore = 4011,     // an older copy of the store lies where a newer one was known to be
   kBackupCorrupt = 4020,  // a backup is incomplete or was altered (names the file)
   kInternal = 4099,
 };
