@@ -185,6 +185,7 @@ TEST_F(CApi, ListsTransactionsWithTheirOwners) {
   FAILS(INVALID_ARGUMENT, lightning_transaction_list_get(list, 0, &info, ~std::size_t{0}));
   FAILS(INVALID_ARGUMENT, lightning_transaction_list_get(nullptr, 0, &info, sizeof info));
   FAILS(INVALID_ARGUMENT, lightning_list_transactions(db_, nullptr));
+  lightning_transaction_list_free(list);
   FAILS(INVALID_ARGUMENT, lightning_list_transactions(nullptr, &list));
   EXPECT_EQ(list, nullptr);
   EXPECT_EQ(lightning_transaction_list_length(nullptr), 0u);
