@@ -98,7 +98,7 @@ TEST_F(CApi, AnIteratorOfALentTransactionOutlivesIt) {
   const auto iterates = [](void* context, lightning_transaction* transaction) {
     return lightning_transaction_iterate(transaction, nullptr, nullptr, static_cast<lightning_iterator**>(context));
   };
-  OK(lightning_run_transaction(db_, nullptr, nullptr, iterates, &it));
+  OK(lightning_run_transaction(db_, nullptr, nullptr, iterates, static_cast<void*>(&it)));
   lightning_iterator_seek_to_first(it);
   FAILS(TRANSACTION_ENDED, lightning_iterator_status(it));
   FAILS(BUSY, lightning_close(db_));
