@@ -6,6 +6,7 @@
 #include <random>
 
 #include "compaction/range_retention.h"
+#include "support/simulated_seeds.h"
 #include "tables.h"
 
 namespace lightning::compaction {
@@ -164,7 +165,7 @@ TEST_F(RandomStores, StaySameToReadersAndOfBoundedDepth) {
   std::printf("LIGHTNING_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed));
   std::mt19937_64 random(seed);
   options_.size_multiplier = 2;
-  for (int store = 0; store < 80; ++store) {
+  for (std::uint64_t store = 0; store < testing_support::simulated_seeds(80); ++store) {
     options_.base_bytes = random() % 2 == 0 ? 1 : 1 << 20;  // many levels, or one
     auto version = std::make_shared<const manifest::Version>();
     Sequence next = 1;

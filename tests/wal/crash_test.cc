@@ -8,6 +8,7 @@
 #include <map>
 
 #include "base/fiber.h"
+#include "support/simulated_seeds.h"
 #include "wal/log_place.h"
 
 namespace lightning::wal {
@@ -159,7 +160,7 @@ void run_seed(std::uint64_t seed, env::SimulatedDiskOptions disk = {}) {
 class Crash : public testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(Crash, LeavesAPrefixWithAllThatWasPromised) {
-  constexpr std::uint64_t kSeeds = 500;
+  constexpr std::uint64_t kSeeds = testing_support::simulated_seeds(500);
   for (std::uint64_t seed = GetParam() * kSeeds; seed < (GetParam() + 1) * kSeeds; ++seed)
     ASSERT_NO_THROW(run_seed(seed)) << "seed " << seed;
 }
