@@ -6,6 +6,7 @@
 #include <cstring>
 #include <string>
 
+#include "sim/bad_disk.h"
 #include "sim/crash_run.h"
 #include "sim/process_pool.h"
 
@@ -14,7 +15,9 @@ namespace {
 using lightning::sim::RunResult;
 
 constexpr const char* kUsage =
-    "engine_sim: kills simulated databases and compares what comes back with what must\n"
+    "engine_sim: kills simulated databases and compares what comes back with what must; every fourth seed does so on "
+    "a\n"
+    "disk that refuses calls, lies and rots\n"
     "  --seed=N       run this seed alone\n"
     "  --seeds=N      run so many (default 100)\n"
     "  --start=N      from this one on (default 1)\n"
@@ -42,14 +45,18 @@ void add(Shared& shared, const RunResult& result) {
   shared.calls += result.calls;
 }
 
+RunResult run_seed(std::uint64_t seed, const std::function<void(const std::string&)>& tell) {
+  return seed % 4 == 0 ? lightning::sim::run_seed_on_bad_disk(seed, tell) : lightning::sim::run_seed(seed, {}, tell);
+}
+
 void run_one_seed(Shared& shared, std::uint64_t seed, bool twice, bool verbose) {
   std::function<void(const std::string&)> tell;
   if (verbose) tell = [](const std::string& line) { std::printf("%s\n", line.c_str()); };
-  const RunResult result = lightning::sim::run_seed(seed, {}, tell);
+  const RunResult result = run_seed(seed, tell);
   add(shared, result);
   if (!result.failure.empty()) report(shared, "seed " + std::to_string(seed) + ": " + result.failure);
   if (!twice) return;
-  const RunResult again = lightning::sim::run_seed(seed);
+  const RunResult again = run_seed(seed, {});
   add(shared, again);
   if (again.hash != result.hash) report(shared, "seed " + std::to_string(seed) + ": a second run was another one");
 }

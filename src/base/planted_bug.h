@@ -17,6 +17,7 @@ enum class PlantedBug : std::uint8_t {
   kRevealBelowExpired,      // compaction drops what has expired, and no tombstone hides what is older
   kDropRangeTombstones,     // every merge drops range tombstones that all readers see, whatever lies below
   kIgnoreLogChecksums,      // replay believes every payload
+  kIgnoreBlockTags,         // tables believe what they read
   kFlushAheadOfLog,         // tables become durable before the log that they came from
   kRemoveManifestTooEarly,  // the old manifest goes before the superblock names the new one
   kSkipValidation,          // commits of transactions do not look for conflicts

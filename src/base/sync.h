@@ -32,6 +32,7 @@ enum class LockRank : std::uint8_t {
   kJobs = 15,            // compaction and flush bookkeeping
   kKeyspaces = 20,       // the list of keyspaces
   kCompaction = 25,      // which tables are being compacted
+  kBallast = 27,         // whether space is held in reserve
   kManifest = 30,        // current version, file numbers, manifest file
   kMemTableSwitch = 40,  // sealing a memtable
   kTreeView = 45,        // a tree's current read view

@@ -143,6 +143,9 @@ class FileSystem {
   // file.
   virtual Result<bool> is_locked(const std::string& path) = 0;
   virtual Result<std::uint64_t> free_bytes(const std::string& path) = 0;
+  // A new file of so many allocated bytes, which nobody reads or writes: it only takes the space. Fails if it exists,
+  // and leaves none behind where there is no room.
+  virtual Status reserve_space(const std::string& path, std::uint64_t bytes) = 0;
 };
 
 }  // namespace lightning::env

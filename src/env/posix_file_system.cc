@@ -179,4 +179,12 @@ Result<std::uint64_t> PosixFileSystem::free_bytes(const std::string& path) {
   return static_cast<std::uint64_t>(facts.f_bavail) * facts.f_frsize;
 }
 
+Status PosixFileSystem::reserve_space(const std::string& path, std::uint64_t bytes) {
+  LIGHTNING_ASSIGN(const Descriptor file, open_file(path, O_RDWR | O_CREAT | O_EXCL, "cannot create the file"));
+  const int error = ::posix_fallocate(file.get(), 0, static_cast<off_t>(bytes));
+  if (error == 0) return {};
+  (void)::unlink(path.c_str());
+  return system_error(error, "cannot reserve space", path);
+}
+
 }  // namespace lightning::env

@@ -32,6 +32,7 @@ class PosixFileSystem final : public FileSystem {
   Result<std::unique_ptr<FileLock>> lock(const std::string& path, const std::string& owner_note) override;
   Result<bool> is_locked(const std::string& path) override;
   Result<std::uint64_t> free_bytes(const std::string& path) override;
+  Status reserve_space(const std::string& path, std::uint64_t bytes) override;
 
  private:
   ReadRings rings_;

@@ -117,13 +117,12 @@ void SimulatedDisk::change(std::vector<Change::Half> halves) {
   auto made = std::make_shared<Change>();
   made->halves = std::move(halves);
   made->number = ++changes_;
+  for (const Change::Half& half : made->halves)  // first: a file that only gets another name is never without one
+    if (half.node != nullptr) ++half.node->links;
   for (const Change::Half& half : made->halves) {
     NodePtr& entry = half.directory->names[half.name];
     const NodePtr former = std::exchange(entry, half.node);
-    if (half.node != nullptr)
-      ++half.node->links;
-    else
-      half.directory->names.erase(half.name);
+    if (half.node == nullptr) half.directory->names.erase(half.name);
     if (former != nullptr) {
       --former->links;
       release_if_unused(*former);
@@ -225,6 +224,13 @@ bool SimulatedDisk::allocate(const NodePtr& file, std::uint64_t size) {
   return true;
 }
 
+bool SimulatedDisk::reserve(Node& file, std::uint64_t bytes) {
+  if (bytes > free_bytes()) return false;
+  file.reserved = bytes;
+  used_ += bytes;
+  return true;
+}
+
 void SimulatedDisk::note_unsynced(const NodePtr& node) {
   if (node->listed) return;
   if (unsynced_.size() >= unsynced_trim_) {
@@ -245,7 +251,7 @@ void SimulatedDisk::closed(Node& node) {
 }
 
 void SimulatedDisk::release_if_unused(Node& node) {
-  if (node.links == 0 && node.opens == 0) used_ -= std::min(used_, node.content.size());
+  if (node.links == 0 && node.opens == 0) used_ -= std::min(used_, node.bytes());
 }
 
 // After a power cut names and their numbers are others.
@@ -259,7 +265,7 @@ void SimulatedDisk::recount() {
   used_ = 0;
   visit(visit, *root_, [](Node& node) { node.links = 0; });
   visit(visit, *root_, [this](Node& node) {
-    if (node.links++ == 0) used_ += node.content.size();
+    if (node.links++ == 0) used_ += node.bytes();
   });
 }
 

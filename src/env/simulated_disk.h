@@ -28,10 +28,12 @@ class SimulatedDisk {
   struct Node {
     bool is_directory = false;
     FileClass file_class = FileClass::kOther;
-    std::uint32_t links = 0;                                           // names, as they are
-    std::uint32_t opens = 0;                                           // handles
-    bool listed = false;                                               // in unsynced_: may differ from the disk
-    SimulatedContent content;                                          // of a file
+    std::uint32_t links = 0;     // names, as they are
+    std::uint32_t opens = 0;     // handles
+    bool listed = false;         // in unsynced_: may differ from the disk
+    SimulatedContent content;    // of a file
+    std::uint64_t reserved = 0;  // space that it takes without content
+    std::uint64_t bytes() const { return content.size() + reserved; }
     std::map<std::string, NodePtr, std::less<>> names, durable_names;  // of a directory
     std::vector<std::shared_ptr<Change>> pending;                      // of a directory, oldest first
   };
@@ -62,9 +64,10 @@ class SimulatedDisk {
   void sync_directory(Node& directory);
   int sync_parent(std::string_view path);
 
-  // All growth of contents goes through these two. Returns how many bytes fitted.
+  // All growth of contents goes through these. Returns how many bytes fitted.
   std::uint64_t write(const NodePtr& file, std::uint64_t offset, std::string_view bytes);
   bool allocate(const NodePtr& file, std::uint64_t size);
+  bool reserve(Node& file, std::uint64_t bytes);
 
   void opened(Node& node) { ++node.opens; }
   void closed(Node& node);

@@ -207,7 +207,7 @@ Result<FileInfo> SimulatedFileSystem::info(const std::string& path) {
   SimulatedDisk::NodePtr node;
   LIGHTNING_TRY(look(path, node, "cannot look at the file"));
   Guard guard(mutex_);
-  return FileInfo{.bytes = node->content.size(), .is_directory = node->is_directory};
+  return FileInfo{.bytes = node->bytes(), .is_directory = node->is_directory};
 }
 
 Result<std::vector<std::string>> SimulatedFileSystem::list(const std::string& directory) {
@@ -226,6 +226,24 @@ Result<std::uint64_t> SimulatedFileSystem::free_bytes(const std::string& path) {
   LIGHTNING_TRY(look(path, node, "cannot ask for the free space"));
   Guard guard(mutex_);
   return disk_.free_bytes();
+}
+
+Status SimulatedFileSystem::reserve_space(const std::string& path, std::uint64_t bytes) {
+  LIGHTNING_ASSIGN(const Handle handle, create(path, FileClass::kOther, "cannot create the file"));
+  const SimulatedHandle closer(handle);
+  const Io io{.kind = IoKind::kWrite, .path = &path, .offset = 0, .bytes = bytes};
+  LIGHTNING_ASSIGN(Entered entered, enter(io));
+  int error = entered.os_error;
+  if (!entered.cut_short()) {
+    Guard guard(mutex_);
+    Open* const open = find_open(handle);
+    if (open == nullptr) return dead_error(path);
+    if (!disk_.reserve(*open->node, bytes)) error = ENOSPC;
+    if (error != 0) (void)disk_.remove(path);
+  }
+  LIGHTNING_TRY(leave(entered, io));
+  if (error != 0) return system_error(error, "cannot reserve space", path);
+  return {};
 }
 
 Result<bool> SimulatedFileSystem::is_locked(const std::string& path) {
@@ -364,6 +382,19 @@ bool SimulatedFileSystem::put_file(const std::string& path, std::string_view byt
   node->content.sync();
   disk_.recount();
   return disk_.sync_parent(path) == 0;
+}
+
+std::vector<std::string> SimulatedFileSystem::files_below(const std::string& directory) const {
+  Guard guard(mutex_);
+  std::vector<std::string> files;
+  const std::function<void(const std::string&, const SimulatedDisk::Node&)> collect =
+      [&](const std::string& path, const SimulatedDisk::Node& node) {
+        if (!node.is_directory) return files.push_back(path);
+        for (const auto& [name, below] : node.names) collect(path + "/" + name, *below);
+      };
+  SimulatedDisk::NodePtr node;
+  if (disk_.find(directory, node) == 0) collect(directory, *node);
+  return files;
 }
 
 std::string SimulatedFileSystem::content(const std::string& path) const {

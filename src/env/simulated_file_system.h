@@ -57,16 +57,25 @@ enum class CrashStage : std::uint8_t { kBefore, kDuring, kAfter };
 // others.
 enum class CrashMode : std::uint8_t { kRandom, kDropAll, kKeepAll, kKeepOne, kLoseOne };
 
-// The nth call that matches fails, counted from when the fault was added; a sticky one makes all later ones fail too.
-// A failing write has written some of its bytes. A failing sync loses for ever what it should have written.
+// What a fault does to the call that it meets. All but kFail say nothing about it: the disk lies.
+enum class FaultEffect : std::uint8_t {
+  kFail,            // a write has written some of its bytes; a sync loses for ever what it should have written
+  kStoreWrong,      // a write stores one bit otherwise than it was told
+  kStoreNothing,    // a write arrives nowhere: what was there stays, and where nothing was there are zeros
+  kStoreElsewhere,  // a write arrives somewhere else in its file, as far as the file reaches
+  kReadWrong,       // a read gives one bit otherwise than it is stored
+  kReadElsewhere,   // a read gives what lies somewhere else in the file
+};
+
+// Meets the nth call that matches, counted from when the fault was added; a sticky one meets all later ones too.
 struct Fault {
   std::optional<IoKind> kind{};           // none: any
   std::optional<FileClass> file_class{};  // none: any
   std::string path_part{};                // of the path, if not empty
   std::uint64_t nth = 1;
   bool sticky = false;
-  int os_error = 5;           // EIO
-  bool stores_wrong = false;  // instead of failing, a write stores one bit otherwise than it was told, and says nothing
+  int os_error = 5;  // EIO; of a call that fails
+  FaultEffect effect = FaultEffect::kFail;
 };
 
 struct SimulatedDiskOptions {
@@ -123,6 +132,8 @@ class SimulatedFileSystem final : public FileSystem {
   bool delete_file(const std::string& path);
   // Makes the file `path` hold `bytes`, durably; creates it if need be.
   bool put_file(const std::string& path, std::string_view bytes);
+  // Every file below `directory`, sorted.
+  std::vector<std::string> files_below(const std::string& directory) const;
   // What is in the file now; empty if there is none.
   std::string content(const std::string& path) const;
   // Sectors that a power cut could change now.
@@ -147,6 +158,7 @@ class SimulatedFileSystem final : public FileSystem {
   Result<std::unique_ptr<FileLock>> lock(const std::string& path, const std::string& owner_note) override;
   Result<bool> is_locked(const std::string& path) override;
   Result<std::uint64_t> free_bytes(const std::string& path) override;
+  Status reserve_space(const std::string& path, std::uint64_t bytes) override;
 
   // --- For the files that this file system hands out (simulated_files.h).
 
@@ -191,8 +203,8 @@ class SimulatedFileSystem final : public FileSystem {
   // A call in progress: what enter() found out about it.
   struct Entered {
     std::uint64_t life = 0;
-    int os_error = 0;            // it shall fail with this
-    bool stores_wrong = false;   // it shall store something else
+    int os_error = 0;  // it shall fail with this
+    std::optional<FaultEffect> lie;
     std::optional<Armed> crash;  // it shall crash: kDuring or kAfter
     bool cut_short() const { return os_error != 0 || (crash && crash->stage == CrashStage::kDuring); }
   };
@@ -215,6 +227,7 @@ class SimulatedFileSystem final : public FileSystem {
   Status look(const std::string& path, SimulatedDisk::NodePtr& node, std::string_view what);
   Status change_names(const Io& io, std::string_view what, const std::function<int()>& change);
   Status write_out(const Handle& handle, std::uint64_t offset, std::string_view bytes);
+  std::uint64_t store(Open& open, std::uint64_t offset, std::string_view bytes, std::optional<FaultEffect> lie);
   void end_process();
   SimulatedDisk::NodePtr file_at(const std::string& path) const;
 

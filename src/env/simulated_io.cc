@@ -17,6 +17,10 @@ bool changes_something(IoKind kind) { return kind < IoKind::kOpen; }
 
 bool is_sync(IoKind kind) { return kind == IoKind::kSync || kind == IoKind::kSyncDirectory; }
 
+void flip_some_bit(std::span<char> bytes, Dice& dice) {
+  if (!bytes.empty()) bytes[dice.below(bytes.size())] ^= static_cast<char>(1u << dice.below(8));
+}
+
 void pass_time(std::chrono::nanoseconds latency) {
   if (latency.count() > 0 && base::in_simulation()) base::sleep_for(latency);
 }
@@ -68,8 +72,11 @@ void SimulatedFileSystem::inject_fault(const Io& io, Entered& entered) {
       --fault.nth;
       return false;
     }
-    entered.stores_wrong = fault.stores_wrong;
-    entered.os_error = fault.stores_wrong ? 0 : fault.os_error;
+    if (fault.effect == FaultEffect::kFail) {
+      entered.os_error = fault.os_error;
+    } else {
+      entered.lie = fault.effect;
+    }
     return !fault.sticky;
   });
 }
@@ -118,7 +125,9 @@ Status SimulatedFileSystem::read(const Handle& handle, std::uint64_t offset, std
     const SimulatedContent& content = open->node->content;
     if (offset > content.size() || into.size() > content.size() - offset)
       return short_file_error(handle.path, offset, into.size(), content.size());
+    if (entered.lie == FaultEffect::kReadElsewhere) offset = dice_.below(content.size() - into.size() + 1);
     content.read(offset, into);
+    if (entered.lie == FaultEffect::kReadWrong) flip_some_bit(into, dice_);
     return {};
   }();
   LIGHTNING_TRY(leave(entered, io));
@@ -183,19 +192,35 @@ Status SimulatedFileSystem::write_out(const Handle& handle, std::uint64_t offset
     Open* const open = find_open(handle);
     if (open == nullptr) return dead_error(handle.path);
     const std::uint64_t wanted = entered.cut_short() ? dice_.below(bytes.size() + 1) : bytes.size();
-    std::string wrong;
-    if (entered.stores_wrong && !bytes.empty()) {
-      wrong = bytes;
-      wrong[dice_.below(wrong.size())] ^= static_cast<char>(1u << dice_.below(8));
-      bytes = wrong;
-    }
-    written = disk_.write(open->node, offset, bytes.substr(0, wanted));
+    written = store(*open, offset, bytes.substr(0, wanted), entered.lie);
     if (error == 0 && written < wanted) error = ENOSPC;
     write_back_some(handle, *open);
   }
   LIGHTNING_TRY(leave(entered, io));
   if (error != 0) return system_error(error, "cannot write the file", handle.path, offset + written);
   return {};
+}
+
+// Returns how many bytes fitted, or what a lie says.
+std::uint64_t SimulatedFileSystem::store(Open& open, std::uint64_t offset, std::string_view bytes,
+                                         std::optional<FaultEffect> lie) {
+  if (!lie || bytes.empty()) return disk_.write(open.node, offset, bytes);
+  const SimulatedContent& content = open.node->content;
+  std::string instead(bytes);
+  if (lie == FaultEffect::kStoreWrong) {
+    flip_some_bit(instead, dice_);
+  } else if (lie == FaultEffect::kStoreNothing || lie == FaultEffect::kStoreElsewhere) {
+    const std::uint64_t there = content.size() > offset ? std::min(content.size() - offset, bytes.size()) : 0;
+    std::fill(instead.begin(), instead.end(), '\0');
+    content.read(offset, {instead.data(), there});
+  }
+  const std::uint64_t size_before = content.size();
+  const std::uint64_t written = disk_.write(open.node, offset, instead);
+  if (lie == FaultEffect::kStoreElsewhere && size_before > 0) {
+    const std::uint64_t elsewhere = dice_.below(size_before);
+    (void)disk_.write(open.node, elsewhere, bytes.substr(0, size_before - elsewhere));
+  }
+  return written;
 }
 
 void SimulatedFileSystem::log_write(const Handle& handle, std::uint64_t offset, std::string_view bytes) {

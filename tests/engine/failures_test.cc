@@ -149,7 +149,8 @@ TEST_F(Failures, WritersGoOnOnceAFlushThatFoundTheDiskFullFindsSpace) {
 TEST_F(Failures, ATableThatDoesNotReadBackAsItWasWrittenIsWrittenAgain) {
   config_.integrity_validation_level = IntegrityLevel::kParanoid;  // reads back all of it
   life([&] {
-    const env::Fault wrong{.kind = env::IoKind::kWrite, .path_part = "/tables/", .stores_wrong = true};
+    const env::Fault wrong{
+        .kind = env::IoKind::kWrite, .path_part = "/tables/", .effect = env::FaultEffect::kStoreWrong};
     put("key", "1");
     world_.files.add_fault(wrong);
     ok(db().flush());
@@ -169,8 +170,10 @@ TEST_F(Failures, ATableThatDoesNotReadBackAsItWasWrittenIsWrittenAgain) {
 TEST_F(Failures, ADiskOnWhichNoTableReadsBackStopsWritesAndLosesNone) {
   config_.integrity_validation_level = IntegrityLevel::kParanoid;
   life([&] {
-    world_.files.add_fault(
-        {.kind = env::IoKind::kWrite, .path_part = "/tables/", .sticky = true, .stores_wrong = true});
+    world_.files.add_fault({.kind = env::IoKind::kWrite,
+                            .path_part = "/tables/",
+                            .sticky = true,
+                            .effect = env::FaultEffect::kStoreWrong});
     put("key", "1");
     const Status flushed = db().flush();
     ASSERT_FALSE(flushed);

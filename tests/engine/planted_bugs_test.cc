@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "base/planted_bug.h"
+#include "sim/bad_disk.h"
 #include "sim/crash_run.h"
 #include "support/child_process.h"
 #include "support/simulated_seeds.h"
@@ -64,6 +65,16 @@ TEST(TheSimulationFindsBugsOfTheEngine, DroppingErasedRangesThatHideSomething) {
 }
 TEST(TheSimulationFindsBugsOfTheEngine, ReplayingRecordsUnchecked) {
   EXPECT_TRUE(finds({}, base::PlantedBug::kIgnoreLogChecksums));
+}
+TEST(TheSimulationFindsBugsOfTheEngine, BlocksThatAreNotComparedWithTheirTags) {
+  EXPECT_TRUE(testing_support::passes_in_child([] {
+    base::plant(base::PlantedBug::kIgnoreBlockTags);
+    std::string failure;
+    for (std::uint64_t seed = 1; seed <= kSeedsMax && failure.empty(); ++seed)
+      failure = run_seed_on_bad_disk(seed).failure;
+    EXPECT_NE(failure, "");
+    std::printf("%s\n", failure.c_str());
+  }));
 }
 TEST(TheSimulationFindsBugsOfTheEngine, FlushingTablesAheadOfTheLog) {
   EXPECT_TRUE(finds({}, base::PlantedBug::kFlushAheadOfLog));

@@ -316,6 +316,15 @@ TEST_P(Conformance, RemoveTakesFilesAndEmptyDirectoriesOnly) {
 
 TEST_P(Conformance, FreeBytesAreMoreThanNone) { EXPECT_GT(must(files_.free_bytes(root())), 0u); }
 
+TEST_P(Conformance, ReservedSpaceIsAFileOfThatSizeThatIsNotThereTwice) {
+  ASSERT_TRUE(files_.reserve_space(path("space"), 3 << 20));
+  EXPECT_EQ(must(files_.info(path("space"))).bytes, 3u << 20);
+  EXPECT_FALSE(files_.reserve_space(path("space"), 1));
+  ASSERT_TRUE(files_.remove(path("space")));
+  EXPECT_FALSE(must(files_.exists(path("space"))));
+  EXPECT_CODE(kStorageUnavailable, files_.reserve_space(path("none/space"), 1));
+}
+
 // --- locks --------------------------------------------------------------------------------------------------------
 
 TEST_P(Conformance, ASecondLockIsRefusedAndNamesTheOwner) {

@@ -45,6 +45,7 @@ class MemoryFiles final : public env::FileSystem {
   Result<std::unique_ptr<env::FileLock>> lock(const std::string&, const std::string&) override { return unused(); }
   Result<bool> is_locked(const std::string&) override { return unused(); }
   Result<std::uint64_t> free_bytes(const std::string&) override { return unused(); }
+  Status reserve_space(const std::string&, std::uint64_t) override { return unused(); }
 
  private:
   static Error unused() { return Error(ErrorCode::kNotSupported, "not part of this test"); }

@@ -11,6 +11,12 @@
     EXPECT_TRUE(status_.has_value()) << status_.error().to_string(); \
   } while (false)
 
+#define ASSERT_OK(expression)                                        \
+  do {                                                               \
+    const auto& status_ = (expression);                              \
+    ASSERT_TRUE(status_.has_value()) << status_.error().to_string(); \
+  } while (false)
+
 // EXPECT_CODE(kNoSpace, file.write(...))
 #define EXPECT_CODE(expected, expression)                                                               \
   do {                                                                                                  \

@@ -14,6 +14,7 @@
 #include "env/simulated_world.h"
 #include "lightning/database.h"
 #include "sim/crash_run.h"
+#include "support/expect.h"
 
 namespace lightning::txn {
 
@@ -50,24 +51,5 @@ inline std::string value_or(const Result<std::optional<std::string>>& found, con
 }
 
 inline base::Thread spawn(std::function<void()> body) { return base::Thread::spawn("other", std::move(body)); }
-
-#define EXPECT_OK(expression)                                        \
-  do {                                                               \
-    const auto& status_ = (expression);                              \
-    EXPECT_TRUE(status_.has_value()) << status_.error().to_string(); \
-  } while (false)
-#define ASSERT_OK(expression)                                        \
-  do {                                                               \
-    const auto& status_ = (expression);                              \
-    ASSERT_TRUE(status_.has_value()) << status_.error().to_string(); \
-  } while (false)
-#define EXPECT_CODE(expected, expression)                                                    \
-  do {                                                                                       \
-    const auto& status_ = (expression);                                                      \
-    EXPECT_FALSE(status_.has_value());                                                       \
-    if (!status_) {                                                                          \
-      EXPECT_EQ(status_.error().code(), ErrorCode::expected) << status_.error().to_string(); \
-    }                                                                                        \
-  } while (false)
 
 }  // namespace lightning::txn
