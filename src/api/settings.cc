@@ -138,6 +138,9 @@ constexpr Setting kSettings[] = {
                                        "flushed when seeks meet them often, so that they do not have to pass them"),
     size<&C::background_bytes_per_second>("background_bytes_per_second", kMiB, 100 * kGiB, "unlimited",
                                           "background writing per second"),
+    size<&C::ballast_bytes>("ballast_bytes", kMiB, kTiB, "none",
+                            "disk space held in reserve, at most a sixteenth of what is free: with it, flushes, "
+                            "compactions and erases go on when the disk is full"),
     duration<&C::write_stall_timeout>("write_stall_timeout", 1, 24 * 3'600'000, "unlimited",
                                       "longest time a write may wait for background work before it fails"),
     count<&C::max_active_transactions>("max_active_transactions", 1, 1'000'000, kNeverZero,

@@ -126,7 +126,9 @@ void add_statistics(JsonText& json, const Statistics& s) {
   add_blobs(json, s.blobs);
   add_damage(json, s);
   json.field("last_sequence", s.last_sequence).field("live_snapshots", s.live_snapshots);
-  json.field("bytes_on_disk", s.bytes_on_disk).field("background_error", s.background_error);
+  json.field("bytes_on_disk", s.bytes_on_disk)
+      .field("ballast_bytes", s.ballast_bytes)
+      .field("background_error", s.background_error);
 }
 
 }  // namespace lightning::api

@@ -556,6 +556,7 @@ Status Engine::write_again_if_wrong(const Tree& tree, const std::function<Status
 
 void Engine::background_failed(const Error& error) {
   if (error.code() == ErrorCode::kCancelled) return;
+  if (ran_out_of_space(error)) return schedule_recovery();
   fail_writes(error);
   // Space may come back; after critical errors nothing can be trusted before the store is reopened.
   if (error.category() != ErrorCategory::kCritical) schedule_recovery();
@@ -627,6 +628,7 @@ void Engine::update_pressure() {
   }
   // Between nothing and 64 us per KiB: from 16 MiB/s and more down to 16 KiB/ms at the brink.
   delay_ns_per_kib_.store(static_cast<std::uint32_t>(64'000 * worst * worst), std::memory_order_relaxed);
+  if (wait == Wait::kNone && space_is_short_.load(std::memory_order_acquire)) wait = Wait::kSpace;
   must_wait_.store(wait, std::memory_order_release);
   jobs_changed_.notify_all();
 }

@@ -6,8 +6,8 @@
 // One file per question: open.cc (recovery and closing; recovery.h keeps its book), replay.cc (the log's part in it),
 // write.cc (commit pipeline and back-pressure), read.cc (point reads), background.cc (flush and compaction), install.cc
 // (what becomes durable of them, and how much log is needed), blobs.cc (large values: their files and their garbage),
-// upkeep.cc (compact_range, check, sizes, statistics), checkpoint.cc (a moment held in place for copying),
-// keyspaces.cc.
+// space.cc (a full disk), upkeep.cc (compact_range, check, sizes, statistics), checkpoint.cc (a moment held in place
+// for copying), keyspaces.cc.
 //
 // Threads: any method from any thread between open() and close().
 #pragma once
@@ -30,6 +30,7 @@
 #include "compaction/merge.h"
 #include "compaction/pick.h"
 #include "compaction/range_retention.h"
+#include "engine/ballast.h"
 #include "engine/checkpoint.h"
 #include "engine/clock.h"
 #include "engine/counters.h"
@@ -160,6 +161,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // come after see what the caller did before.
   void drain_writers() { const WriteGate::Closure closed(gate_); }
   Status check_writable();
+  // kNoSpace while the disk is full, but for a batch that only erases.
+  Status refuse_growth(std::string_view payload);
   static Status check_sizes(std::string_view key, std::string_view value);
 
   // --- reads (read.cc)
@@ -215,6 +218,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // Of keys and values per write since open; 0 before the first.
   std::uint64_t mean_write_bytes() const;
   Sequence visible() const { return visible_.load(std::memory_order_acquire); }
+  // Of the newest write that has a place in the log, applied or not.
+  Sequence newest_logged() const { return wal_->last_reserved(); }
 
   // --- copies (checkpoint.h, checkpoint.cc)
   // Everything that was written before, as a moment that stays until the last pointer is gone. On a database that takes
@@ -348,7 +353,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   template <class Target>
   Result<wal::WriteAheadLog::Ticket> log_and_apply(std::string_view payload, std::uint32_t operations, bool sync,
                                                    Target& target, Tree*& fullest);
-  Status hold_back(std::uint64_t bytes);  // back-pressure
+  Status hold_back(std::string_view payload);  // back-pressure
   void publish(Sequence sequence);
   void fail_writes(const Error& error);
 
@@ -526,10 +531,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::atomic<bool> writes_stopped_{false};
   std::atomic<bool> recovery_queued_{false};
   std::atomic<bool> log_release_queued_{false};
-  std::atomic<std::uint32_t> delay_ns_per_kib_{0};  // back-pressure: 0 nearly always
-  enum class Wait : std::uint8_t { kNone, kMemTables, kLevel0 };
-  std::atomic<Wait> must_wait_{Wait::kNone};     // a hard limit is reached
-  std::atomic<std::uint64_t> owed_delay_ns_{0};  // delays too short to sleep for, saved up
+  std::atomic<std::uint32_t> delay_ns_per_kib_{0};                        // back-pressure: 0 nearly always
+  enum class Wait : std::uint8_t { kNone, kMemTables, kLevel0, kSpace };  // kSpace: some are refused, none waits
+  std::atomic<Wait> must_wait_{Wait::kNone};                              // a hard limit is reached
+  std::atomic<std::uint64_t> owed_delay_ns_{0};                           // delays too short to sleep for, saved up
 
   SnapshotList snapshots_;
   WriteGate gate_;
@@ -584,6 +589,19 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // Time alone makes records expire: where tables hold such, somebody looks now and then.
   std::atomic<bool> has_expiring_tables_{false}, expiry_watched_{false};
   base::Thread expiry_watch_;
+
+  // --- space.cc
+  Result<std::uint64_t> free_space(std::uint64_t needed);
+  bool ran_out_of_space(const Error& error);
+  void log_ran_out_of_space(const Error& error);
+  void begin_shortage(const Error& error);
+  void watch_for_space();
+  void wait_for_space();
+  Ballast ballast_;
+  std::atomic<bool> space_is_short_{false}, space_watched_{false};
+  std::atomic<std::uint64_t> room_since_ns_{0};  // the last shortage ended then; 0: there was none
+  std::optional<Error> shortage_ LIGHTNING_GUARDED_BY(jobs_mutex_);
+  base::Thread space_watch_;
 
   base::RateLimiter rate_limiter_;
   std::unique_ptr<base::Lane> flush_lane_, compaction_lane_;  // destroyed first: their jobs use all of the above

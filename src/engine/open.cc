@@ -78,6 +78,7 @@ Engine::Engine(env::Env& env, std::string path, const LightningDbConfig& config,
       fixed_memory_(budget_, base::MemoryOwner::kFixed, fixed_memory(config)),
       table_files_(env.files, config.open_files_max),
       cache_(std::make_unique<cache::BlockCache>(budget_, epochs_)),
+      ballast_(env.files, paths_.root, config_.ballast_bytes),
       rate_limiter_(config.background_bytes_per_second) {}
 
 Result<std::shared_ptr<Engine>> Engine::open(env::Env& env, const std::string& path, const LightningDbConfig& config,
@@ -277,7 +278,8 @@ Status Engine::check_resources(Recovery& recovery) {
   std::string checked = std::to_string(machine.open_files_max) + " file handles, " +
                         std::to_string(config_.cache_size / kMiB) + " MiB of memory";
   if (access_ == Access::kReadWrite) {
-    LIGHTNING_ASSIGN(const std::uint64_t free, env_.files.free_bytes(paths_.root));
+    ballast_.find();
+    LIGHTNING_ASSIGN(const std::uint64_t free, free_space(config_.wal_segment_bytes));
     LIGHTNING_TRY(check_space(config_.wal_segment_bytes, free, "a new segment of the log"));
     checked += ", " + std::to_string(free / kMiB) + " MiB of disk space";
   }
@@ -302,7 +304,7 @@ Status Engine::refuse_foreign_directory() {
   for (const std::string& name : names) {
     const bool ours = name == "LOCK" || name == manifest::kSuperblockName || name.starts_with("MANIFEST-") ||
                       name == "wal" || name == "tables" || name == "blobs" || name == "lost+found" ||
-                      name == kRecoveryJournalName || name == kRestoringName;
+                      name == kRecoveryJournalName || name == kRestoringName || name == kBallastName;
     if (ours) continue;
     // Strangers are tolerated beside a store, never taken for one.
     if (std::find(names.begin(), names.end(), manifest::kSuperblockName) != names.end()) return {};
@@ -510,6 +512,11 @@ Status Engine::remove_mark_of_restore() {
 void Engine::start_background() {
   flush_lane_ = std::make_unique<base::Lane>("ldb-flush", config_.flush_threads);
   compaction_lane_ = std::make_unique<base::Lane>("ldb-compact", config_.compaction_threads);
+  if (space_is_short_.load()) {
+    watch_for_space();
+  } else {
+    ballast_.hold();
+  }
   update_pressure();
   schedule_compactions();
 }
@@ -543,8 +550,9 @@ void Engine::release_everything() {
   closed_.store(true);
   closing_.store(true);
   wait_for_jobs();
-  if (expiry_watch_.joinable()) {
-    expiry_watch_.join();
+  for (base::Thread* const watch : {&expiry_watch_, &space_watch_}) {
+    if (!watch->joinable()) continue;
+    watch->join();
     wait_for_jobs();  // for what it began just now
   }
   flush_lane_.reset();

@@ -77,7 +77,7 @@ Status Engine::validate_log(Recovery& recovery, const wal::LogReplay& log, std::
   recovery.looked_at(found.commits, found.bytes,
                      std::to_string(found.commits) + " commits up to sequence " +
                          std::to_string(found.end.last_sequence) + ", " + std::to_string(found.bytes) + " bytes");
-  LIGHTNING_ASSIGN(const std::uint64_t free, env_.files.free_bytes(paths_.root));
+  LIGHTNING_ASSIGN(const std::uint64_t free, free_space(bytes / kCompressionMax));
   if (free < bytes)
     recovery.note(RecoveryNote::Kind::kWarning, "the log holds " + std::to_string(bytes) +
                                                     " bytes that are to become tables, and " + std::to_string(free) +

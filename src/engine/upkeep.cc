@@ -282,6 +282,7 @@ Statistics Engine::stats() {
     stats.stalls.log_limit_us = log.segment_wait_us;
     stats.loss_window = wal_->loss_window();
     stats.bytes_on_disk += wal_->live_bytes();
+    stats.ballast_bytes = ballast_.held_bytes();
   }
   const cache::BlockCache::Counters cache = cache_->counters();
   stats.cache_hits = cache.hits;
@@ -350,7 +351,8 @@ Statistics Engine::stats() {
   stats.live_snapshots = snapshots_.count();
   {
     base::MutexLock lock(jobs_mutex_);
-    if (background_error_) stats.background_error = background_error_->to_string();
+    if (const auto& error = background_error_ ? background_error_ : shortage_)
+      stats.background_error = error->to_string();
   }
   return stats;
 }

@@ -24,6 +24,7 @@ Status ValueStream::append(std::string_view bytes) {
 
 Status ValueStream::begin_file() {
   LIGHTNING_TRY(engine_->check_writable());
+  LIGHTNING_TRY(engine_->refuse_growth({}));
   LIGHTNING_ASSIGN(writer_, engine_->begin_blob());
   LIGHTNING_TRY(writer_->begin(key_));
   LIGHTNING_TRY(writer_->append(buffer_));

@@ -247,12 +247,13 @@ Result<Sequence> Engine::commit(std::string_view payload, std::uint32_t operatio
     LIGHTNING_TRY(check_writable());
   if (must_wait_.load(std::memory_order_relaxed) != Wait::kNone ||
       delay_ns_per_kib_.load(std::memory_order_relaxed) != 0) [[unlikely]]
-    LIGHTNING_TRY(hold_back(payload.size()));
+    LIGHTNING_TRY(hold_back(payload));
 
   const bool sync = durability == Durability::kSync ||
                     (durability == Durability::kDefault && config_.wal_sync_mode == WalSyncMode::kSync);
   wal::WriteAheadLog::Ticket ticket;
   Tree* fullest = nullptr;
+  std::optional<Error> failed;
   if (admission != nullptr) LIGHTNING_TRY(admission->prepare());
   for (bool done = false; !done;) {
     {
@@ -276,14 +277,20 @@ Result<Sequence> Engine::commit(std::string_view payload, std::uint32_t operatio
         }();
         if (admission != nullptr)
           logged ? admission->leave(logged->first_sequence, logged->last_sequence) : admission->leave(0, 0);
-        if (!logged) [[unlikely]]
-          return std::move(logged).error();
-        ticket = std::move(*logged);
+        if (logged) [[likely]] {
+          ticket = std::move(*logged);
+        } else {
+          failed = std::move(logged).error();
+        }
       }
     }
     if (done) break;
     if (admission == nullptr) return arbitrated();
     LIGHTNING_TRY(admission->wait());
+  }
+  if (failed) [[unlikely]] {
+    log_ran_out_of_space(*failed);
+    return std::move(*failed);
   }
   if (base::planted(base::PlantedBug::kPublishBeforeSync)) publish(ticket.last_sequence);
   if (base::planted(base::PlantedBug::kAcknowledgeBeforeSync)) ticket.sync = false, ticket.sync_barrier = 0;
@@ -425,13 +432,15 @@ void Engine::fail_writes(const Error& error) {
 }
 
 // Writers are slowed in proportion to how far background work is behind, and wait only at the hard limits.
-Status Engine::hold_back(std::uint64_t bytes) {
+Status Engine::hold_back(std::string_view payload) {
+  LIGHTNING_TRY(refuse_growth(payload));
   constexpr std::uint64_t kStepNs = 1'000'000;
   const std::uint64_t start = env_.clock.monotonic_ns();
   const auto limit_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds(config_.write_stall_timeout).count());
-  if (const Wait reason = must_wait_.load(std::memory_order_acquire); reason != Wait::kNone) {
+  const auto waits = [](Wait reason) { return reason == Wait::kMemTables || reason == Wait::kLevel0; };
+  if (const Wait reason = must_wait_.load(std::memory_order_acquire); waits(reason)) {
     base::MutexLock lock(jobs_mutex_);
-    while (must_wait_.load(std::memory_order_acquire) != Wait::kNone && !background_error_ && !closing()) {
+    while (waits(must_wait_.load(std::memory_order_acquire)) && !background_error_ && !closing()) {
       const std::uint64_t waited = env_.clock.monotonic_ns() - start;
       if (limit_ns != 0 && waited >= limit_ns)
         return Error(ErrorCode::kStalled,
@@ -444,7 +453,7 @@ Status Engine::hold_back(std::uint64_t bytes) {
         .fetch_add(waited_us, std::memory_order_relaxed);
     (flush ? background_.memtable_limit_count : background_.level0_stop_count).fetch_add(1, std::memory_order_relaxed);
   }
-  const std::uint64_t delay = delay_ns_per_kib_.load(std::memory_order_relaxed) * bytes / 1024;
+  const std::uint64_t delay = delay_ns_per_kib_.load(std::memory_order_relaxed) * payload.size() / 1024;
   if (delay == 0) return check_writable();
   // Short delays are saved up: a sleep of less than a millisecond would cost more than it gives.
   const std::uint64_t owed = owed_delay_ns_.fetch_add(delay, std::memory_order_relaxed) + delay;

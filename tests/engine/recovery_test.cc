@@ -206,6 +206,7 @@ TEST_F(RecoveryOf, ADamagedTableIsReportedAsIsolatedAndAStrayFileAsSetAside) {
 }
 
 TEST_F(RecoveryOf, AStoreDoesNotBeginWithoutTheDiskSpaceThatItNeeds) {
+  config_.ballast_bytes = 0;
   leave_work();
   const auto before = files();
   std::uint64_t used = 0;
