@@ -114,6 +114,7 @@ LightningDbConfig config_of(Dice& dice) {
   if (!db) give_up("open", db.error());
   shared.open.store(true);
   std::vector<std::thread> threads;
+  threads.reserve(kWriters);
   for (std::size_t writer = 0; writer < kWriters; ++writer) {
     threads.emplace_back([&, writer] {
       const Keyspace keyspace = db->default_keyspace();
