@@ -126,10 +126,15 @@ class Finder {
     return on_way() && matched_ + 1 == way_.size() && leads_here();
   }
   bool leads_here() const { return in_array_ ? way_[matched_].place == next_ : here_; }
-  // Of several members with the same name the last counts.
+  // Whether the value lies on the way, at its end or before it.
+  bool leads_on() const { return depth_ == 0 || (on_way() && leads_here()); }
+  // Of several members with the same name the last counts: what was found in one before it was found for nothing.
+  void supersede() {
+    if (leads_on()) found.reset(), compound = false;
+  }
   bool begin_scalar() {
     const bool target = is_target();
-    if (target) found.reset(), compound = false;
+    supersede();
     if (depth_ > 0 && on_way() && in_array_) ++next_;
     return target;
   }
@@ -139,7 +144,8 @@ class Finder {
     return true;
   }
   bool enter(bool array) {
-    if (is_target()) found.reset(), compound = true;
+    supersede();
+    if (is_target()) compound = true;
     const bool follows = depth_ == 0 ? !way_.empty() : on_way() && matched_ + 1 < way_.size() && leads_here();
     if (depth_ > 0 && follows) {
       outer_.push_back({next_, in_array_});

@@ -128,10 +128,15 @@ std::optional<IndexValue> take_value(std::string_view& from) {
       if (from.size() < kNumberBytes) return std::nullopt;
       const std::uint64_t turned = big_endian(from.substr(0, 8));
       const auto residual = static_cast<int>(big_endian(from.substr(8, 2))) - kResidualBias;
+      const std::string_view bytes = from.substr(0, kNumberBytes);
       from.remove_prefix(kNumberBytes);
       const auto nearest = std::bit_cast<double>((turned & kSign) != 0 ? turned & ~kSign : ~turned);
       if (std::isnan(nearest) || residual < -1024 || residual > 1024) return std::nullopt;
-      return number_of(nearest, residual);
+      IndexValue number = number_of(nearest, residual);
+      // Each number has one encoding: what is left over of none, or of a fraction, belongs to nobody's.
+      std::string canonical;
+      if (!append_value(canonical, number) || std::string_view(canonical).substr(1) != bytes) return std::nullopt;
+      return number;
     }
     case kString:
       return take_string(from);

@@ -78,6 +78,15 @@ TEST(JsonPointer, FindsScalars) {
   EXPECT_EQ(extracted(JsonPointer{"/a"}, R"({"x":{"a":5},"y":[{"a":6}]})"), "none");
 }
 
+// What had been found inside of a member stayed found when the member came again without it.
+TEST(JsonPointer, OfMembersWithOneNameTheLastCounts) {
+  EXPECT_EQ(extracted(JsonPointer{"/a"}, R"({"a":1,"a":2})"), "2");
+  EXPECT_EQ(extracted(JsonPointer{"/a/b"}, R"({"a":{"b":1},"a":4})"), "none");
+  EXPECT_EQ(extracted(JsonPointer{"/a/b"}, R"({"a":{"b":1},"a":{"c":1}})"), "none");
+  EXPECT_EQ(extracted(JsonPointer{"/a/b"}, R"({"a":{"b":[]},"a":null})"), "none");
+  EXPECT_EQ(extracted(JsonPointer{"/a/0"}, R"({"a":[[1]],"a":["x"]})"), "'x'");
+}
+
 TEST(JsonPointer, ReadsNumbersExactly) {
   for (const double number : {0.1, 0.3, 2.2250738585072011e-308, 123456789.123456789, 1.7976931348623157e308, 8.41}) {
     char text[64];

@@ -126,6 +126,16 @@ TEST(ValueOrder, OfPrefixesHoldsAllStringsThatBeginWithThem) {
   }
 }
 
+// They were read as values whose own encoding was another: zero less five as 2^64 - 5.
+TEST(ValueOrder, BytesThatNoNumberHasAreNone) {
+  for (const std::string& bytes : {std::string("\x04\x80\0\0\0\0\0\0\0\x7f\xfb", 11),                 // zero less five
+                                   std::string("\x04\xbf\xe0\0\0\0\0\0\0\x80\x01", 11),               // a half and one
+                                   std::string("\x04\x7f\xff\xff\xff\xff\xff\xff\xff\x80\0", 11)}) {  // minus zero
+    std::string_view rest = bytes;
+    EXPECT_FALSE(take_value(rest));
+  }
+}
+
 TEST(ValueOrder, OfForeignBytesIsAValueOrNothing) {
   std::mt19937_64 dice(11);
   for (int i = 0; i < 50'000; ++i) {
