@@ -268,6 +268,7 @@ Status State::apply(const VersionEdit& edit) {
   if (edit.epoch) epoch = std::max(epoch, *edit.epoch);
   if (edit.time_ms) time_ms = std::max(time_ms, *edit.time_ms);
   for (const auto& added : edit.add_keyspaces) {
+    if (added.id == format::kNoKeyspace) return contradiction("adds a keyspace under the number of none");
     KeyspaceState keyspace;
     keyspace.id = added.id;
     keyspace.name = added.name;
@@ -319,6 +320,10 @@ Status State::apply(const VersionEdit& edit) {
   }
   for (const format::KeyspaceId id : edit.drop_keyspaces)
     if (keyspaces.erase(id) == 0) return contradiction("drops an unknown keyspace");
+  if (!edit.drop_keyspaces.empty())
+    for (const auto& [id, keyspace] : keyspaces)
+      if (keyspace.attachment && !keyspaces.contains(keyspace.attachment->owner))
+        return contradiction("drops a keyspace that another one is attached to");
   return {};
 }
 

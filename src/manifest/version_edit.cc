@@ -1,6 +1,7 @@
 #include "manifest/version_edit.h"
 
 #include "base/coding.h"
+#include "format/entry.h"
 #include "manifest/keyspace_options.h"
 
 namespace lightning::manifest {
@@ -79,6 +80,11 @@ bool get_number32(std::string_view& from, std::uint32_t& to) {
   return true;
 }
 
+// What a trailer has room for.
+bool get_sequence(std::string_view& from, Sequence& to) {
+  return base::get_varint(from, to) && to <= format::kSequenceMax;
+}
+
 bool decode_table(std::string_view body, VersionEdit::AddTable& table) {
   sstable::TableMeta& meta = table.meta;
   std::string_view smallest, largest, tags;
@@ -92,7 +98,7 @@ bool decode_table(std::string_view body, VersionEdit::AddTable& table) {
   meta.smallest_key = smallest;
   meta.largest_key = largest;
   std::string_view open;
-  if (!base::get_varint(body, meta.smallest_sequence) || !base::get_varint(body, meta.largest_sequence) ||
+  if (!get_sequence(body, meta.smallest_sequence) || !get_sequence(body, meta.largest_sequence) ||
       !base::get_varint(body, meta.entries) || !base::get_varint(body, meta.tombstones) ||
       !base::get_varint(body, meta.data_bytes) || !base::get_varint(body, meta.blob_bytes) ||
       !base::get_varint(body, meta.range_tombstones) || !base::get_varint(body, meta.tombstone_run) ||
@@ -225,7 +231,7 @@ Result<VersionEdit> VersionEdit::decode(std::string_view bytes) {
         break;
       }
       case kDurable:
-        if (!base::get_varint(body, number) || !body.empty()) return malformed("durable sequence");
+        if (!get_sequence(body, number) || !body.empty()) return malformed("durable sequence");
         edit.durable = number;
         break;
       case kTime:
@@ -237,12 +243,12 @@ Result<VersionEdit> VersionEdit::decode(std::string_view bytes) {
         edit.epoch = number;
         break;
       case kLogFloor:
-        if (!base::get_varint(body, number) || !body.empty()) return malformed("log floor");
+        if (!get_sequence(body, number) || !body.empty()) return malformed("log floor");
         edit.log_floor = number;
         break;
       case kLogAnchor: {
         wal::LogPosition anchor;
-        if (!base::get_varint(body, anchor.last_sequence) || !base::get_le(body, anchor.chain) || !body.empty())
+        if (!get_sequence(body, anchor.last_sequence) || !base::get_le(body, anchor.chain) || !body.empty())
           return malformed("log anchor");
         edit.log_anchor = anchor;
         break;
@@ -298,7 +304,7 @@ Result<VersionEdit> VersionEdit::decode(std::string_view bytes) {
       }
       case kFlushed: {
         Flushed mark;
-        if (!get_number32(body, mark.keyspace) || !base::get_varint(body, mark.sequence) || !body.empty())
+        if (!get_number32(body, mark.keyspace) || !get_sequence(body, mark.sequence) || !body.empty())
           return malformed("flush mark");
         edit.flushed.push_back(mark);
         break;

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "base/coding.h"
+#include "format/entry.h"
 
 namespace lightning::wal {
 
@@ -222,7 +223,9 @@ std::optional<RecordHeader> decode_record(std::string_view bytes, std::uint64_t 
   header.payload_hash = load_le<std::uint64_t>(b + 56);
   const bool mark = header.kind == RecordKind::kMark;
   if (mark != (header.operations == 0) || (mark && header.payload_bytes != 0)) return std::nullopt;
-  if (header.first_sequence == 0 || header.first_sequence + header.operations < header.first_sequence)
+  // What a trailer has no room for was never given out.
+  if (header.first_sequence == 0 || header.first_sequence > format::kSequenceMax ||
+      header.operations > format::kSequenceMax - header.first_sequence + 1)
     return std::nullopt;
   return header;
 }

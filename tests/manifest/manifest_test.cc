@@ -148,6 +148,32 @@ TEST(VersionEdit, UnknownFieldsAreRefusedUnlessMarkedAsOptional) {
   EXPECT_EQ(VersionEdit::decode(required).error().code(), ErrorCode::kFormatUnsupported);
 }
 
+// What such a state was written to, a new manifest, could not be read again.
+TEST(State, KeepsTheOwnerOfWhatIsAttached) {
+  State state;
+  must(state.apply({.add_keyspaces = {{0, "default"}, {1, "owner"}, {2, "attached"}}, .attach = {{2, 1, "why"}}}));
+  State copy = state;
+  EXPECT_EQ(copy.apply({.drop_keyspaces = {1}}).error().code(), ErrorCode::kManifestCorrupt);
+  must(state.apply({.drop_keyspaces = {1, 2}}));
+  State again;
+  must(again.apply(state.snapshot()));
+}
+
+// A trailer has no room for them: writes that followed would have been ordered wrongly.
+TEST(VersionEdit, SequencesBeyond56BitsAreDamage) {
+  const auto refused = [](const VersionEdit& edit) {
+    const auto decoded = VersionEdit::decode(edit.encode());
+    return !decoded && decoded.error().code() == ErrorCode::kManifestCorrupt;
+  };
+  constexpr Sequence kBeyond = format::kSequenceMax + 1;
+  EXPECT_FALSE(refused({.durable = kBeyond - 1}));
+  EXPECT_TRUE(refused({.durable = kBeyond}));
+  EXPECT_TRUE(refused({.log_floor = kBeyond}));
+  EXPECT_TRUE(refused({.log_anchor = {{.last_sequence = kBeyond, .chain = 1}}}));
+  EXPECT_TRUE(refused({.flushed = {{0, kBeyond}}}));
+  EXPECT_TRUE(refused({.add_tables = {{0, 1, table(1, "a", "b", kBeyond)}}}));
+}
+
 TEST(State, RefusesEditsThatContradictIt) {
   State state;
   VersionEdit first;
@@ -162,6 +188,7 @@ TEST(State, RefusesEditsThatContradictIt) {
     ASSERT_FALSE(applied) << what;
     EXPECT_EQ(applied.error().code(), ErrorCode::kManifestCorrupt) << what;
   };
+  refused("keyspace without a number", [](VersionEdit& e) { e.add_keyspaces = {{format::kNoKeyspace, "none"}}; });
   refused("keyspace twice", [](VersionEdit& e) { e.add_keyspaces = {{0, "again"}}; });
   refused("unknown keyspace dropped", [](VersionEdit& e) { e.drop_keyspaces = {9}; });
   refused("table into an unknown keyspace", [](VersionEdit& e) { e.add_tables = {{9, 0, table(5, "a", "b")}}; });

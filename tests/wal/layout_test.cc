@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/coding.h"
+#include "format/entry.h"
 
 namespace lightning::wal {
 namespace {
@@ -165,6 +166,9 @@ TEST(Layout, RefusesRecordsThatCannotBe) {
   EXPECT_TRUE(refused({.first_sequence = 0, .operations = 1}));
   EXPECT_TRUE(refused({.first_sequence = 1, .operations = 0}));
   EXPECT_TRUE(refused({.first_sequence = ~0ull, .operations = 2}));
+  EXPECT_FALSE(refused({.first_sequence = format::kSequenceMax - 1, .operations = 2}));
+  EXPECT_TRUE(refused({.first_sequence = format::kSequenceMax, .operations = 2}));
+  EXPECT_TRUE(refused({.first_sequence = format::kSequenceMax + 1, .operations = 1}));
   EXPECT_FALSE(refused({.kind = RecordKind::kMark, .first_sequence = 1}));
   EXPECT_TRUE(refused({.kind = RecordKind::kMark, .first_sequence = 1, .operations = 1}));
   EXPECT_TRUE(refused({.payload_bytes = 8, .kind = RecordKind::kMark, .first_sequence = 1}));
