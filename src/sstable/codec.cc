@@ -137,7 +137,7 @@ bool plausible_sizes(Compression compression, std::uint64_t stored_bytes, std::u
     case Compression::kLz4:
       return raw_bytes / 255 <= stored_bytes;  // one byte of input is at most 255 of output
     case Compression::kZstd:
-      return true;  // a repeated byte may shrink 30,000-fold; the frame itself is asked below
+      return raw_bytes / 32768 <= stored_bytes;  // a block of at most 128 KiB takes 4 bytes; the frame is asked below
   }
   return false;
 }

@@ -161,6 +161,8 @@ Status Index::decode_leaf(std::string_view bytes, std::uint32_t blocks, std::uin
     if (shared > last.size() || shared + unshared.size() > kKeyBytesMax || sequence > format::kSequenceMax ||
         spills != (sequence != 0) || !plausible_sizes(compression, stored, raw))
       return corrupt_index("a leaf holds impossible values");
+    // A separator is no longer than its block's last key: what shared bytes make of a few is bounded by the blocks.
+    if (shared + unshared.size() > raw) return corrupt_index("a fence is longer than its block");
     last.resize(shared);
     last += unshared;
     const auto n = static_cast<std::uint32_t>(places_.size());

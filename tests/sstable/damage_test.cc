@@ -5,6 +5,7 @@
 #include "base/coding.h"
 #include "sstable/block_builder.h"
 #include "sstable/block_view.h"
+#include "sstable/codec.h"
 #include "sstable/filter.h"
 #include "sstable/index.h"
 #include "sstable/layout.h"
@@ -295,6 +296,34 @@ TEST(Header, OfANewerVersionIsToldFromDamage) {
   EXPECT_TRUE(decode_header(with_check(header)));
   header[80] = 1;  // a key id
   EXPECT_EQ(decode_header(with_check(header)).error().code(), ErrorCode::kFormatUnsupported);
+}
+
+// 22 bytes of the file for each fence, and 2,000 of memory.
+TEST(Index, AFenceThatIsLongerThanItsBlockIsDamage) {
+  const auto decoded = [](std::uint64_t block_bytes) {
+    IndexBuilder index;
+    for (std::uint64_t i = 0; i < 10; ++i)
+      index.add(std::string(2000, 'x') + static_cast<char>('a' + i), 0,
+                {.offset = 96 + i * block_bytes, .stored_bytes = block_bytes, .raw_bytes = block_bytes, .tag = {}});
+    const std::string leaves(index.finish_leaves());
+    const auto shape = decode_index_top(index.top(base::TagAlgorithm::kXxh3, {}, 96), leaves.size());
+    EXPECT_TRUE(shape);
+    return Index::decode(leaves, *shape, 96, 10 * block_bytes);
+  };
+  EXPECT_TRUE(decoded(2001));
+  const auto refused = decoded(2000);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kTableCorrupt);
+}
+
+// Memory is taken before a block is decompressed: not for what no compression can have made.
+TEST(Codec, SizesThatZstdCannotGiveAreNotPlausible) {
+  EXPECT_FALSE(plausible_sizes(Compression::kZstd, 20, 100 << 20));
+  Compressor compressor(Compression::kZstd);
+  for (const std::size_t bytes : {1u, 1000u, 131'072u, 131'073u, 4u << 20}) {
+    const std::string raw(bytes, 'a');
+    EXPECT_TRUE(plausible_sizes(Compression::kZstd, compressor.compress(raw).size(), bytes)) << bytes;
+  }
 }
 
 // --- a table with lies in it, well tagged: what only check() can see ----------------------------------
