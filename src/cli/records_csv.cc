@@ -40,6 +40,7 @@ class CsvReader final : public RecordReader {
   std::string place() const override { return "line " + std::to_string(row_line_); }
 
  private:
+  static constexpr std::size_t kFieldsMax = 4096;  // what more there is would be kept, 32 bytes for each separator
   struct Column {
     std::optional<std::size_t> text, base64;
   };
@@ -48,9 +49,10 @@ class CsvReader final : public RecordReader {
     return Error(ErrorCode::kInputMalformed, place() + ": " + what).at_file(input_.name());
   }
 
+  // Fields beyond the limit are counted, and their bytes go where the last one's did.
   std::string& next_field() {
-    if (fields_ == row_.size()) row_.emplace_back();
-    std::string& field = row_[fields_++];
+    if (fields_ == row_.size() && fields_ < kFieldsMax) row_.emplace_back();
+    std::string& field = row_[std::min(fields_++, kFieldsMax - 1)];
     field.clear();
     return field;
   }
@@ -67,6 +69,7 @@ class CsvReader final : public RecordReader {
       std::string problem;
       bool row_ends = false;
       while (!row_ends) LIGHTNING_TRY(read_field(next_field(), problem, row_ends));
+      if (fields_ > kFieldsMax) return malformed("more than " + std::to_string(kFieldsMax) + " fields");
       if (!problem.empty()) return malformed(problem);
       if (fields_ > 1 || !row_[0].empty()) return true;
     }

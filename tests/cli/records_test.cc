@@ -160,6 +160,14 @@ TEST(Csv, MalformedRowsAreNamedByTheirFirstLine) {
     EXPECT_NE(all.errors[i].find("line " + std::to_string(lines[i]) + ": "), std::string::npos) << all.errors[i];
 }
 
+// Each separator of a row took 32 bytes of memory, up to 32 GiB.
+TEST(Csv, RowsOfManyFieldsAreMalformedAndPassedOver) {
+  const ReadAll all = read_all(Format::kCsv, "key,value\n" + std::string(5000, ',') + "\na,1\n");
+  EXPECT_EQ(all.records, (Records{{"", "a", "1"}}));
+  ASSERT_EQ(all.errors.size(), 1u);
+  EXPECT_NE(all.errors[0].find("more than 4096 fields"), std::string::npos) << all.errors[0];
+}
+
 TEST(Csv, AMissingColumnIsNamedWithANearMiss) {
   const ReadAll all = read_all(Format::kCsv, "keys,value\na,1\n");
   ASSERT_EQ(all.errors.size(), 1u) << "without its columns nothing can be read";
