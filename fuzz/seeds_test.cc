@@ -100,6 +100,6 @@ int main(int argc, char** argv) {
   }
   for (const auto& [name, target] : targets())
     testing::RegisterTest(name.c_str(), "SeedsDoNoHarm", nullptr, nullptr, __FILE__, __LINE__,
-                          [name = name, target = target] { return new SeedsDoNoHarm(name, target); });
+                          [named = name, run = target] { return new SeedsDoNoHarm(named, run); });
   return RUN_ALL_TESTS();
 }

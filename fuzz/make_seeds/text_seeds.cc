@@ -1,4 +1,9 @@
 // What people and other programs write: dumps, JSONL, CSV, TSV, configuration, bytes on a command line.
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
 #include "base/coding.h"
 #include "base/hash.h"
 #include "fuzz/make_seeds/seeds.h"

@@ -42,7 +42,7 @@ bool fuzz_stream(std::string_view stream) {
   std::string_view rest = stream;
   const BackupSource source = [&](std::span<char> into) -> Result<std::size_t> {
     const std::size_t bytes = std::min({rest.size(), into.size(), std::size_t{1000}});
-    std::copy_n(rest.data(), bytes, into.data());
+    std::ranges::copy(rest.substr(0, bytes), into.begin());
     rest.remove_prefix(bytes);
     return bytes;
   };

@@ -63,8 +63,7 @@ bool fuzz_dump(const std::string& bytes) {
   const fuzz::ReadRecords all = fuzz::read_records(Format::kDump, bytes, 1 << 16);
   FUZZ_EXPECT(all == fuzz::read_records(Format::kDump, bytes, 1));
   std::size_t held = 0;
-  for (std::size_t i = 0; i < all.records.size(); ++i) {
-    const Record& record = all.records[i];
+  for (const Record& record : all.records) {
     held += record.key.size() + record.value.size();
     FUZZ_EXPECT(!record.keyspace.empty() && !record.key.empty() && record.lifetime.expires_at);
   }
