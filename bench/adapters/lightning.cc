@@ -120,7 +120,7 @@ class LightningStore final : public Store {
     config.memtable_bytes = 64 << 20;
     config.memtables_max = 4;
     config.wal_sync_mode = WalSyncMode::kAsync;
-    config.ballast_bytes = 0;  // the peers hold none
+    config.ballast_bytes = 0;          // the peers hold none
     config.enable_statistics = false;  // the peers' latency histograms are off as well
     return config;
   }

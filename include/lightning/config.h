@@ -101,9 +101,9 @@ struct LightningDbConfig {
   // Longest time a write may wait for background work before it fails with kStalled. 0 = no limit.
   std::chrono::milliseconds write_stall_timeout{60'000};
 
-  // Disk space held in reserve. When the disk is full, flushes, compactions, erases and closing go on with it, and other
-  // writes answer kNoSpace until there is room again, which the database notices by itself. Less is taken where this
-  // would be more than a sixteenth of what is free. Bytes; 0 = none. Range 1 MiB .. 1 TiB.
+  // Disk space held in reserve. When the disk is full, flushes, compactions, erases and closing go on with it, and
+  // other writes answer kNoSpace until there is room again, which the database notices by itself. Less is taken where
+  // this would be more than a sixteenth of what is free. Bytes; 0 = none. Range 1 MiB .. 1 TiB.
   std::uint64_t ballast_bytes = 64ull << 20;
 
   // --- transactions -------------------------------------------------------------------------------

@@ -111,7 +111,7 @@ struct Statistics {
   Sequence last_sequence = 0;
   std::uint64_t live_snapshots = 0;
   std::uint64_t bytes_on_disk = 0;
-  std::uint64_t ballast_bytes = 0;  // space held in reserve now (config.ballast_bytes), beside bytes_on_disk
+  std::uint64_t ballast_bytes = 0;           // space held in reserve now (config.ballast_bytes), beside bytes_on_disk
   BlobStatistics blobs;                      // of all keyspaces
   double space_amplification = 0;            // bytes of blob files per live byte in them; 0: there are none
   std::uint64_t table_files_open = 0;        // now, at most open_files_max

@@ -189,7 +189,8 @@ TEST(Count, EqualsAScanAfterEveryCrash) {
   constexpr std::uint64_t kSeeds = testing_support::simulated_seeds(300), kTogether = 60;
   for (std::uint64_t first = 1; first <= kSeeds; first += kTogether)
     EXPECT_TRUE(testing_support::passes_in_child([first] {
-      for (std::uint64_t seed = first; seed < first + kTogether && seed <= kSeeds && !testing::Test::HasFailure(); ++seed)
+      for (std::uint64_t seed = first; seed < first + kTogether && seed <= kSeeds && !testing::Test::HasFailure();
+           ++seed)
         live_and_die(seed);
     })) << "seeds from "
         << first;
