@@ -86,6 +86,7 @@ Status Engine::refuse_growth(std::string_view payload) {
   return Error(ErrorCode::kNoSpace,
                "the disk is full, and until there is room again only erases are accepted: " + shortage_->message())
       .at_file(shortage_->context().file.empty() ? paths_.root : shortage_->context().file)
+      .with_os_error(shortage_->context().os_error)
       .with_outcome(WriteOutcome::kNotApplied)
       .with_advice("erase what is not needed, or free space on this file system: writing goes on by itself then");
 }

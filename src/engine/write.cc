@@ -433,6 +433,7 @@ void Engine::fail_writes(const Error& error) {
 
 // Writers are slowed in proportion to how far background work is behind, and wait only at the hard limits.
 Status Engine::hold_back(std::string_view payload) {
+  const bool was_short = space_is_short_.load(std::memory_order_acquire);
   LIGHTNING_TRY(refuse_growth(payload));
   constexpr std::uint64_t kStepNs = 1'000'000;
   const std::uint64_t start = env_.clock.monotonic_ns();
@@ -440,7 +441,8 @@ Status Engine::hold_back(std::string_view payload) {
   const auto waits = [](Wait reason) { return reason == Wait::kMemTables || reason == Wait::kLevel0; };
   if (const Wait reason = must_wait_.load(std::memory_order_acquire); waits(reason)) {
     base::MutexLock lock(jobs_mutex_);
-    while (waits(must_wait_.load(std::memory_order_acquire)) && !background_error_ && !closing()) {
+    while (waits(must_wait_.load(std::memory_order_acquire)) && !background_error_ && !closing() &&
+           space_is_short_.load(std::memory_order_acquire) == was_short) {
       const std::uint64_t waited = env_.clock.monotonic_ns() - start;
       if (limit_ns != 0 && waited >= limit_ns)
         return Error(ErrorCode::kStalled,
@@ -452,6 +454,7 @@ Status Engine::hold_back(std::string_view payload) {
     (flush ? background_.memtable_limit_us : background_.level0_stop_us)
         .fetch_add(waited_us, std::memory_order_relaxed);
     (flush ? background_.memtable_limit_count : background_.level0_stop_count).fetch_add(1, std::memory_order_relaxed);
+    LIGHTNING_TRY(refuse_growth(payload));  // the disk may have filled up meanwhile
   }
   const std::uint64_t delay = delay_ns_per_kib_.load(std::memory_order_relaxed) * payload.size() / 1024;
   if (delay == 0) return check_writable();
