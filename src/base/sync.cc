@@ -339,8 +339,8 @@ void yield() {
 void sleep_for(std::chrono::nanoseconds duration) {
   if (internal::on_fiber()) [[unlikely]]
     return thread_state.scheduler->sleep(duration);
-  timespec left = to_timespec(duration);
-  while (::nanosleep(&left, &left) != 0 && errno == EINTR) {}
+  timespec remaining = to_timespec(duration);
+  while (::nanosleep(&remaining, &remaining) != 0 && errno == EINTR) {}
 }
 
 void Backoff::wait_actively() {

@@ -57,7 +57,7 @@ class Lives {
         env::Dice dice(seed);
         for (int i = 0; i < 40; ++i) write(*db, *people, dice);
       }));
-    clients.push_back(spawn([this, &db, &people, seed = dice_.next()] {
+    clients.push_back(spawn([&db, &people, seed = dice_.next()] {
       env::Dice dice(seed);
       for (int i = 0; i < 6; ++i) define(*db, *people, dice);
     }));
