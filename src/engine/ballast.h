@@ -1,7 +1,7 @@
 // Ballast: disk space held in reserve, so that a full disk does not stop what makes room again.
 //
 // A file of allocated blocks that nobody reads. When a job finds the disk full the file goes, and flushes, compactions,
-// erases and the next opening have its space to work with; when there is room again it is made anew.
+// erases and an opening have its space to work with; when there is room again it is made anew.
 //
 // Threads: any.
 #pragma once
