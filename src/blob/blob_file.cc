@@ -498,7 +498,19 @@ Status BlobFile::copy_record(const IndexEntry& entry, const Reference* reference
 bool BlobFile::check(const std::function<bool(const Error&)>& report,
                      const std::function<bool(std::uint64_t)>& before_read) const {
   bool go_on = true;
-  std::uint64_t records = 0, record_bytes = 0;
+  std::uint64_t records = 0, record_bytes = 0, end = kHeaderBytes;
+  // No tag covers what lies between records.
+  const auto gap_is_zero = [&](std::uint64_t offset) -> Status {
+    char gap[kAlignment] = {};
+    if (offset < end || offset - end >= kAlignment)
+      return placed(corrupt("the index does not follow the records"), footer_.index_offset);
+    const std::span<char> bytes(gap, offset - end);
+    LIGHTNING_TRY(read_bytes(end, bytes));
+    if (std::ranges::any_of(bytes, [](char byte) { return byte != '\0'; }))
+      return placed(corrupt("what lies between two records is not zero"), end);
+    return {};
+  };
+  const auto found = [&](const Status& status) { return status || report(status.error()); };
   const auto verify = [&](const IndexEntry& entry) -> Status {
     if (before_read && !before_read(entry.stored_bytes)) {
       go_on = false;
@@ -506,14 +518,17 @@ bool BlobFile::check(const std::function<bool(const Error&)>& report,
     }
     ++records;
     record_bytes += entry.stored_bytes;
-    const Status status = copy_record(entry, nullptr, [](std::string_view) -> Status { return {}; });
-    if (!status && !report(status.error())) {
+    const bool told = found(gap_is_zero(entry.offset)) &&
+                      found(copy_record(entry, nullptr, [](std::string_view) -> Status { return {}; }));
+    end = entry.offset + entry.stored_bytes;
+    if (!told) {
       go_on = false;
       return Error(ErrorCode::kCancelled, "the check was cancelled");
     }
     return {};
   };
   if (const Status status = for_each(verify); !status) return go_on && report(status.error());
+  if (!found(gap_is_zero(footer_.index_offset))) return false;
   if (records != meta_.records || record_bytes != meta_.record_bytes)
     return report(placed(corrupt("footer and index disagree about the records"), footer_.index_offset));
   return true;

@@ -297,6 +297,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status remove_mark_of_restore();
   void start_background();
   void wait_for_jobs();
+  void record_end_of_log();
   void release_everything();
 
   // --- replay.cc

@@ -527,9 +527,23 @@ Status Engine::close() {
   closing_.store(true, std::memory_order_release);
   wait_for_jobs();
   Status status;
-  if (wal_) status = wal_->close();
+  if (wal_) {
+    status = wal_->close();
+    if (status) record_end_of_log();
+  }
   release_everything();
   return status;
+}
+
+// A last segment that is gone or can't be read would look like one that was never written. Best effort: without it the
+// store is as after a crash.
+void Engine::record_end_of_log() {
+  base::MutexLock lock(manifest_mutex_);
+  manifest::VersionEdit edit;
+  edit.durable = wal_->last_durable();
+  edit.time_ms = time_.now_ms();
+  if (!manifest_ || manifest_->failed() || *edit.durable <= state_.durable) return;
+  if (!record(edit)) return;  // its torn record is passed over at the next opening
 }
 
 Engine::~Engine() {
