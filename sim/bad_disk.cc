@@ -102,6 +102,7 @@ class BadDiskRun {
     constexpr IntegrityLevel kLevels[] = {IntegrityLevel::kBasic, IntegrityLevel::kStandard, IntegrityLevel::kParanoid};
     config_.integrity_validation_level = kLevels[dice_.below(std::size(kLevels))];
     lies_ = dice_.one_in(2);
+    config_.block_parity = dice_.one_in(3);
   }
 
   RunResult run() {

@@ -117,6 +117,7 @@ RunResult run_seed(std::uint64_t seed, const Planted& planted, const std::functi
   env::Dice large_dice(seed * 0x9e3779b97f4a7c15u + 2);
   config.blob_threshold = pick<std::uint64_t>(large_dice, {0, 256, 256, 1024, 4096});
   config.max_space_amplification = pick(large_dice, {105u, 150u, 1000u});
+  config.block_parity = large_dice.one_in(4);
   if (seed % 3 == 0) config.tombstones_per_seek_max = 16;
 
   env::SimulatedDiskOptions disk;

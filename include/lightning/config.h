@@ -71,6 +71,9 @@ struct LightningDbConfig {
   std::uint32_t open_files_max = 0;
   // Filter bits per key; 0 = no filter. Range 0 .. 32. 10 gives about 1 % false positives.
   std::uint32_t filter_bits_per_key = 10;
+  // For every 16 data blocks of a table one more (6 % of space), out of which a single one that can no longer be read
+  // is rebuilt, compared with its tag, and served; the table is then written anew. Counts for tables from now on.
+  bool block_parity = false;
 
   // --- large values -------------------------------------------------------------------------------
   // Values from this size on lie in blob files, and tables hold references to them. Bytes; 0 = never. Range 256 B ..

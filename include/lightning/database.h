@@ -152,6 +152,9 @@ struct CheckReport {
   // Indexes that could not be compared with their records, and why: their extractor is not registered here.
   std::vector<std::string> not_compared;
   std::uint64_t tables = 0, blocks = 0, entries = 0, blob_files = 0, blob_records = 0, bytes = 0;
+  // Not as they were written, but rebuilt from parity; or parity itself. Nothing is lost, and a database that is open
+  // for writing writes their tables anew.
+  std::uint64_t rebuilt_blocks = 0;
 };
 
 // Threads:  any method from any thread, until the destructor or close() begins.

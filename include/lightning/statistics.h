@@ -96,6 +96,7 @@ struct Statistics {
   std::uint64_t tables_erased = 0;  // that went without being read, since they lay wholly under erased ranges
   std::uint64_t blob_collections = 0, blob_bytes_moved = 0, blob_bytes_reclaimed = 0;
   std::uint64_t tables_rewritten = 0;    // blob files too: that did not read back as they were written
+  std::uint64_t blocks_rebuilt = 0;      // from parity, since they could not be read any more (config.block_parity)
   std::uint64_t table_files_opened = 0;  // much more than there are tables: open_files_max is small
   std::uint64_t cache_hits = 0, cache_misses = 0, cache_evictions = 0;
   std::uint64_t filter_checks = 0, filter_negatives = 0;

@@ -183,6 +183,7 @@ Fact properties_fact(const sstable::Table::Properties& properties) {
   fact.add("blocks", properties.blocks).add("data_stored_bytes", properties.data_stored_bytes);
   fact.add("index_bytes", properties.index_bytes).add("filter_bytes", properties.filter_bytes);
   fact.add("range_bytes", properties.range_bytes);
+  fact.add("parity_bytes", properties.parity_bytes);
   fact.add("raw_key_bytes", properties.raw_key_bytes).add("raw_value_bytes", properties.raw_value_bytes);
   fact.add("compression", static_cast<std::uint64_t>(properties.compression)).add("created_ns", properties.created_ns);
   fact.add("format_version", std::uint64_t{properties.format_version});

@@ -118,6 +118,8 @@ constexpr Setting kSettings[] = {
     count<&C::filter_bits_per_key>("filter_bits_per_key", 0, 32, kNeverZero,
                                    "size of the filter that spares reads of absent keys; 0: no filter; 10: about 1 % "
                                    "false positives"),
+    flag<&C::block_parity>("block_parity",
+                           "one more block for every 16 of a table, to rebuild one that can no longer be read"),
     size<&C::blob_threshold>("blob_threshold", 256, 512 * kMiB, "never",
                              "size from which on a value lies in a blob file, so that compactions do not move it"),
     count<&C::max_space_amplification>("max_space_amplification", 105, 1000, kNeverZero,

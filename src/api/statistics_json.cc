@@ -27,7 +27,7 @@ void add_counters(JsonText& json, const Statistics& s) {
   json.field("compactions", s.compactions).field("compaction_bytes_read", s.compaction_bytes_read);
   json.field("compaction_bytes_written", s.compaction_bytes_written).field("tables_moved", s.tables_moved);
   json.field("tables_erased", s.tables_erased);
-  json.field("tables_rewritten", s.tables_rewritten);
+  json.field("tables_rewritten", s.tables_rewritten).field("blocks_rebuilt", s.blocks_rebuilt);
   json.field("table_files_open", s.table_files_open).field("table_files_opened", s.table_files_opened);
   json.field("cache_hits", s.cache_hits)
       .field("cache_misses", s.cache_misses)

@@ -17,7 +17,7 @@ Status print_check_json(Context& context, const CheckReport& report) {
   json.field("entries", report.entries)
       .field("blob_files", report.blob_files)
       .field("blob_records", report.blob_records);
-  json.field("bytes", report.bytes).begin_array("findings");
+  json.field("bytes", report.bytes).field("rebuilt_blocks", report.rebuilt_blocks).begin_array("findings");
   for (const CheckFinding& finding : report.findings) {
     const ErrorContext& where = finding.error.context();
     json.begin_object().field("code", "LDB-" + std::to_string(static_cast<unsigned>(finding.error.code())));
@@ -37,6 +37,9 @@ Status print_check_json(Context& context, const CheckReport& report) {
 Status print_check_text(Context& context, const CheckReport& report) {
   for (const std::string& what : report.not_compared) LIGHTNING_TRY(context.print(what));
   for (const CheckFinding& finding : report.findings) LIGHTNING_TRY(context.print(finding.error.to_string()));
+  if (report.rebuilt_blocks != 0)
+    LIGHTNING_TRY(context.print(human_count(report.rebuilt_blocks) +
+                                " blocks were damaged and could be rebuilt from parity: nothing is lost"));
   const std::string looked = human_count(report.tables) + " tables, " + human_count(report.blocks) + " blocks, " +
                              human_count(report.entries) + " entries, " +
                              (report.blob_files == 0 ? "" : human_count(report.blob_records) + " large values, ") +

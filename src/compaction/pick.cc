@@ -227,6 +227,22 @@ std::optional<Plan> pick_tombstones(const Version& version, std::uint32_t base_l
   return std::nullopt;
 }
 
+// A table that only parity keeps whole is written anew where it is, before it loses more. Level 0 goes down as a whole.
+std::optional<Plan> pick_worn(const Version& version, std::uint32_t base_level, const PickOptions& options) {
+  const auto worn = [](const TablePtr& table) { return table->table->worn() != 0 && !table->damaged(); };
+  for (std::uint32_t level = 1; level < kLevels; ++level)
+    for (const TablePtr& table : version.levels[level])
+      if (worn(table) && !table->compacting)
+        return Plan{.input_level = level,
+                    .output_level = level,
+                    .inputs = {table},
+                    .overlapped = {},
+                    .bottommost = nothing_below(version, level, bounds_of({table})),
+                    .score = 1};
+  const auto& runs = version.levels[0];
+  return std::any_of(runs.begin(), runs.end(), worn) ? pick_level0(version, base_level, options, 1) : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<Plan> pick(const Version& version, const PickOptions& options) {
@@ -246,6 +262,7 @@ std::optional<Plan> pick(const Version& version, const PickOptions& options) {
                            : pick_level(version, level, level + 1, score);
     if (plan) return plan;
   }
+  if (auto plan = pick_worn(version, target.base_level, options)) return plan;
   if (options.now_ms != 0)
     if (auto plan = pick_expired(version, target.base_level, options)) return plan;
   if (auto plan = pick_tombstones(version, target.base_level, options)) return plan;

@@ -72,8 +72,8 @@ struct LevelTargets {
 LevelTargets targets(const manifest::Version& version, const PickOptions& options);
 
 // The most urgent compaction whose tables are all free, or none. Urgent: score >= 1. What costs nothing comes first:
-// tables that are erased whole. Then what levels hold in excess. Then long rows of tombstones, which are brought down a
-// level, and rewritten where nothing lies below.
+// tables that are erased whole. Then what levels hold in excess. Then tables that only parity keeps whole. Then long
+// rows of tombstones, which are brought down a level, and rewritten where nothing lies below.
 std::optional<Plan> pick(const manifest::Version& version, const PickOptions& options);
 
 // Bytes of keys and values in `table` that have expired, at least.

@@ -434,6 +434,7 @@ compaction::OutputOptions Engine::output_options(const Tree& tree, std::uint32_t
                                                           : config_.compression_upper;
   output.table.tags = config_.integrity_validation_level == IntegrityLevel::kBasic ? base::TagAlgorithm::kXxh3
                                                                                    : base::TagAlgorithm::kBlake3;
+  output.table.parity = config_.block_parity;
   output.table.created_ns = env_.clock.wall_ns();
   output.table_bytes = level == 0 ? ~std::uint64_t{0} : config_.table_bytes;  // a flush is one run, one table
   output.store_id = superblock_.store_id;
@@ -461,7 +462,8 @@ Result<compaction::OutputOptions::Target> Engine::create_table_file() {
 
 Result<manifest::TablePtr> Engine::open_table(const sstable::TableMeta& meta, bool just_written) {
   const std::string path = paths_.table(meta.number);
-  auto opened = sstable::Table::open(env_, path, superblock_.store_id, meta, *cache_, budget_, &table_files_);
+  auto opened = sstable::Table::open(env_, path, superblock_.store_id, meta, *cache_, budget_, &table_files_,
+                                     &background_.blocks_rebuilt);
   // It halts its own keys only. Beside a writer a table that is gone means that there is a newer version.
   const auto halts_its_keys = [&](ErrorCode code) {
     return code == ErrorCode::kTableCorrupt || (code == ErrorCode::kTableMissing && !beside_writer_);
@@ -477,6 +479,8 @@ Result<manifest::TablePtr> Engine::open_table(const sstable::TableMeta& meta, bo
           return false;
         },
         [](std::uint64_t) { return true; });
+    if (!finding && table->worn() != 0)  // parity hides it from readers, and would be used up
+      finding = Error(ErrorCode::kTableCorrupt, "a block or its parity was not as it was written").at_file(path);
     if (finding) return std::move(*finding).while_doing("reading back a table just written");
   }
   if (!table->properties().expiring.empty()) has_expiring_tables_.store(true, std::memory_order_relaxed);

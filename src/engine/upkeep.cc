@@ -191,6 +191,7 @@ Result<CheckReport> Engine::check(const CheckOptions& options) {
           if (const auto& damage = table->table->damage()) report.findings.push_back({*damage});
         } else {
           const std::size_t before = report.findings.size();
+          const std::uint64_t worn = table->table->worn();
           table->table->check(
               [&](const Error& error) {
                 report.findings.push_back({error});
@@ -198,6 +199,7 @@ Result<CheckReport> Engine::check(const CheckOptions& options) {
                 return true;
               },
               before_read);
+          report.rebuilt_blocks += table->table->worn() - worn;
           if (!stopped && !closing() && report.findings.size() == before) table->mark_whole();
         }
         if (stopped) return Error(ErrorCode::kCancelled, "the check was cancelled");
@@ -209,6 +211,7 @@ Result<CheckReport> Engine::check(const CheckOptions& options) {
     }
     if (options.full) check_references(now, report);
   }
+  if (report.rebuilt_blocks != 0) schedule_compactions();  // which write them anew
   return report;
 }
 
@@ -265,6 +268,7 @@ Statistics Engine::stats() {
   stats.blob_bytes_moved = read(background_.blob_bytes_moved);
   stats.blob_bytes_reclaimed = read(background_.blob_bytes_reclaimed);
   stats.tables_rewritten = read(background_.tables_rewritten);
+  stats.blocks_rebuilt = read(background_.blocks_rebuilt);
   stats.stalls.level0_slowdown_count = read(background_.level0_slowdown_count);
   stats.stalls.level0_slowdown_us = read(background_.level0_slowdown_us);
   stats.stalls.level0_stop_count = read(background_.level0_stop_count);

@@ -10,6 +10,7 @@
 #include "index/index_keeper.h"
 #include "index/value_order.h"
 #include "txn/changes.h"
+#include "txn/key_ranges.h"
 #include "txn/key_text.h"
 
 namespace lightning::index {
@@ -131,6 +132,14 @@ struct Own {
   };
   std::vector<Entry> entries;  // in the order of the walk
   std::unordered_set<std::string> records;
+  // Erased before there was an index: from then on they are erased key by key.
+  txn::KeyRanges ranges;
+  format::KeyspaceId owner = 0;
+
+  bool none() const { return records.empty() && ranges.empty(); }
+  bool hides(std::string_view record) const {
+    return records.contains(std::string(record)) || ranges.contains(owner, record);
+  }
 };
 
 Result<Own> own_of(txn::Core& core, const Keyspace& owner, const Index& index, const Span& span, bool reverse) {
@@ -151,6 +160,8 @@ Result<Own> own_of(txn::Core& core, const Keyspace& owner, const Index& index, c
     return {};
   };
   LIGHTNING_TRY(core.visit_writes(owner, visit));
+  LIGHTNING_ASSIGN(own.ranges, core.erased_ranges(owner));
+  own.owner = engine::Engine::tree_behind(owner)->id;
   // What they come to may depend on what the database holds: it is read, and part of what was read.
   for (const std::string& record : merged) {
     std::string value;
@@ -179,9 +190,9 @@ Result<IndexPage> collect(const Index& index, const IndexQuery& query, engine::C
   Walk walk(stored, query.reverse);
   auto mine = own.entries.begin();
   for (;;) {
-    while (walk.valid() && !own.records.empty()) {
+    while (walk.valid() && !own.none()) {
       const std::optional<Entry> entry = parse_entry(walk.key(), walk.held(), index.definition.unique);
-      if (!entry || !own.records.contains(std::string(entry->record))) break;
+      if (!entry || !own.hides(entry->record)) break;
       walk.next();
     }
     LIGHTNING_TRY(walk.status());

@@ -14,6 +14,9 @@ constexpr std::string_view kTrailerMagic{"LDBSSTE\0", 8};
 constexpr std::size_t kHandleBytes = 48;
 constexpr std::size_t kHandlesOffset = 88;
 constexpr std::size_t kHandles = 5;
+constexpr std::size_t kParityOffset = kHandlesOffset + kHandles * kHandleBytes;
+constexpr std::size_t kParityHandleBytes = 32;
+constexpr std::uint32_t kDataBlocksMax = 4096;  // per parity block
 
 Error unsupported(std::string message) { return Error(ErrorCode::kFormatUnsupported, std::move(message)); }
 
@@ -47,6 +50,27 @@ Result<BlockHandle> load_plain_handle(std::string_view bytes) {
   if (!all_zero(bytes.substr(40))) return unsupported("the footer holds a handle of a kind this version cannot read");
   if (handle.stored_bytes != handle.raw_bytes) return corrupt("the footer gives a block two sizes");
   return handle;
+}
+
+void append_parity(std::string& to, const ParityHandle& parity) {
+  append_le(to, parity.offset);
+  append_le(to, parity.blocks);
+  append_le(to, parity.data_blocks);
+  to += base::as_bytes(parity.tag.bytes);
+}
+
+// Parity ends where `next` begins, the part behind it.
+Result<ParityHandle> load_parity(std::string_view bytes, std::uint64_t next) {
+  ParityHandle parity;
+  if (all_zero(bytes)) return parity;
+  parity.offset = load_le<std::uint64_t>(bytes.data());
+  parity.blocks = load_le<std::uint32_t>(bytes.data() + 8);
+  parity.data_blocks = load_le<std::uint32_t>(bytes.data() + 12);
+  __builtin_memcpy(parity.tag.bytes.data(), bytes.data() + 16, 16);
+  if (parity.blocks == 0 || parity.data_blocks == 0 || parity.data_blocks > kDataBlocksMax || parity.offset > next)
+    return corrupt("the footer describes parity blocks that can't be");
+  parity.bytes = next - parity.offset;
+  return parity;
 }
 
 }  // namespace
@@ -159,7 +183,9 @@ std::string encode(const Footer& footer) {
   append_handle(bytes, footer.filter);
   append_handle(bytes, footer.properties);
   append_handle(bytes, footer.ranges);
-  bytes.resize(kFooterBytes, '\0');  // blob references, parity: none
+  bytes.resize(kParityOffset, '\0');  // blob references: none
+  append_parity(bytes, footer.parity);
+  bytes.resize(kFooterBytes, '\0');
   return bytes;
 }
 
@@ -182,9 +208,12 @@ Result<Footer> decode_footer(std::string_view bytes, std::uint64_t footer_offset
   LIGHTNING_ASSIGN(footer.filter, load_plain_handle(bytes.substr(kHandlesOffset + kHandleBytes, kHandleBytes)));
   LIGHTNING_ASSIGN(footer.properties, load_plain_handle(bytes.substr(kHandlesOffset + 2 * kHandleBytes, kHandleBytes)));
   LIGHTNING_ASSIGN(footer.ranges, load_plain_handle(bytes.substr(kHandlesOffset + 3 * kHandleBytes, kHandleBytes)));
-  static_assert(kHandlesOffset + kHandles * kHandleBytes + 16 <= kFooterBytes);
-  if (!all_zero(bytes.substr(kHandlesOffset + 4 * kHandleBytes)))
-    return unsupported("the table holds blob references or parity blocks");
+  static_assert(kParityOffset + kParityHandleBytes <= kFooterBytes);
+  if (!all_zero(bytes.substr(kHandlesOffset + 4 * kHandleBytes, kHandleBytes)) ||
+      !all_zero(bytes.substr(kParityOffset + kParityHandleBytes)))
+    return unsupported("the table holds blob references, or what a later version has added");
+  LIGHTNING_ASSIGN(footer.parity, load_parity(bytes.substr(kParityOffset, kParityHandleBytes),
+                                              footer.filter.present() ? footer.filter.offset : footer.leaves_offset));
 
   // Each part begins where the one before it ends. A sum that wraps around cannot meet the next part's offset and the
   // footer's at once, because every part must also end at or before the footer.
@@ -195,6 +224,7 @@ Result<Footer> decode_footer(std::string_view bytes, std::uint64_t footer_offset
     return true;
   };
   const bool in_place = footer_offset >= kHeaderBytes && follows(footer.data_offset, footer.data_bytes) &&
+                        (!footer.parity.present() || follows(footer.parity.offset, footer.parity.bytes)) &&
                         (!footer.filter.present() || follows(footer.filter.offset, footer.filter.stored_bytes)) &&
                         follows(footer.leaves_offset, footer.leaves_bytes) &&
                         follows(footer.index_top.offset, footer.index_top.stored_bytes) &&

@@ -32,7 +32,7 @@ enum class BlockKind : std::uint8_t {
   kFooter = 6,
   kRangeTombstones = 7,
   kBlobReferences = 8,  // reserved
-  kParity = 9,          // reserved
+  kParity = 9,
 };
 std::string_view name_of(BlockKind kind);
 
@@ -58,12 +58,21 @@ std::string encode(const Header& header);
 // Errors: kTableCorrupt, kFormatUnsupported; neither names the file yet.
 Result<Header> decode_header(std::string_view bytes);
 
+// The parity blocks (parity.h): all of them, one after the other.
+struct ParityHandle {
+  std::uint64_t offset = 0, bytes = 0;
+  std::uint32_t blocks = 0, data_blocks = 0;  // data_blocks: per parity block
+  base::Tag tag;                              // of all of them as one; a block that is rebuilt has a tag of its own
+  bool present() const { return blocks != 0; }
+};
+
 struct Footer {
   base::TagAlgorithm tags = base::TagAlgorithm::kBlake3;
   format::Uid store_id, uid;
   format::FileNumber number = 0;
   std::uint64_t data_offset = 0, data_bytes = 0, leaves_offset = 0, leaves_bytes = 0;
   BlockHandle index_top, filter, properties, ranges;
+  ParityHandle parity;
 };
 std::string encode(const Footer& footer);
 // Checks the fields against each other and against the place of the footer: parts follow one another without gaps.

@@ -54,7 +54,7 @@ Status check_agreement(const TableMeta& said, const TableMeta& found) {
 }  // namespace
 
 Table::Impl::Impl(std::unique_ptr<TableFile> file, TableFile::Contents contents, const TableMeta& meta,
-                  cache::BlockCache& cache, base::MemoryBudget& budget)
+                  cache::BlockCache& cache, base::MemoryBudget& budget, std::atomic<std::uint64_t>* rebuilt)
     : file_(std::move(file)),
       footer_(contents.footer),
       stored_properties_(std::move(contents.properties)),
@@ -65,7 +65,8 @@ Table::Impl::Impl(std::unique_ptr<TableFile> file, TableFile::Contents contents,
       budget_(budget),
       slots_(std::make_unique<cache::BlockSlot[]>(index_.blocks())),
       ranges_(std::move(contents.ranges)),
-      path_(file_->path()) {
+      path_(file_->path()),
+      rebuilt_(rebuilt) {
   properties_.blocks = stored_properties_.blocks;
   properties_.data_stored_bytes = stored_properties_.data_stored_bytes;
   properties_.index_bytes = stored_properties_.index_bytes;
@@ -78,6 +79,7 @@ Table::Impl::Impl(std::unique_ptr<TableFile> file, TableFile::Contents contents,
   properties_.expiring = stored_properties_.expiring;
   properties_.format_version = format::kFormatVersion;
   properties_.range_bytes = footer_.ranges.stored_bytes;
+  properties_.parity_bytes = footer_.parity.bytes;
   charge();
 }
 
@@ -117,9 +119,27 @@ Result<cache::Block*> Table::Impl::read(std::uint32_t block) const {
   if (damage_) [[unlikely]]
     return *damage_;
   auto read = file_->read_block(index_.handle(block), cache_);
-  if (!read) [[unlikely]]
-    return std::move(read).error().in_key_range(key_range(block));
-  return read;
+  if (read) [[likely]]
+    return read;
+  const ErrorCode code = read.error().code();
+  if (footer_.parity.present() && (code == ErrorCode::kTableCorrupt || code == ErrorCode::kIo)) {
+    auto rebuilt = rebuild(block);
+    if (rebuilt) return rebuilt;
+    return std::move(read)
+        .error()
+        .in_key_range(key_range(block))
+        .with_advice("parity could not rebuild it (" + rebuilt.error().message() +
+                     "): restore these keys from a backup");
+  }
+  return std::move(read).error().in_key_range(key_range(block));
+}
+
+Result<cache::Block*> Table::Impl::rebuild(std::uint32_t block) const {
+  LIGHTNING_ASSIGN(const std::string stored, file_->rebuild_block(index_, footer_.parity, block));
+  LIGHTNING_ASSIGN(cache::Block* const rebuilt, file_->decode_block(index_.handle(block), stored, cache_));
+  note_worn();
+  if (rebuilt_ != nullptr) rebuilt_->fetch_add(1, std::memory_order_relaxed);
+  return rebuilt;
 }
 
 Result<cache::Block*> Table::Impl::pinned(std::uint32_t block, bool fill_cache, bool* was_cached) const {
@@ -141,14 +161,14 @@ Table::~Table() = default;
 
 Result<std::shared_ptr<Table>> Table::open(env::Env& env, const std::string& path, const format::Uid& store_id,
                                            const TableMeta& meta, cache::BlockCache& cache, base::MemoryBudget& budget,
-                                           env::OpenFiles* pool) {
+                                           env::OpenFiles* pool, std::atomic<std::uint64_t>* rebuilt) {
   LIGHTNING_ASSIGN(std::unique_ptr<TableFile> file, TableFile::open(env, path, pool));
   if (Status status = check_identity(*file, store_id, meta); !status) return file->at(std::move(status).error(), 0);
   LIGHTNING_ASSIGN(TableFile::Contents contents, file->read_contents(&meta.root, &store_id));
   if (Status status = check_agreement(meta, meta_of(*file, contents)); !status)
     return file->at(std::move(status).error(), contents.footer.properties.offset);
   return std::shared_ptr<Table>(
-      new Table(std::make_unique<Impl>(std::move(file), std::move(contents), meta, cache, budget)));
+      new Table(std::make_unique<Impl>(std::move(file), std::move(contents), meta, cache, budget, rebuilt)));
 }
 
 Result<std::shared_ptr<Table>> Table::unreadable(const std::string& path, const TableMeta& meta, const Error& damage,
@@ -284,6 +304,7 @@ std::vector<std::string> Table::split_keys(std::size_t parts) const {
 }
 
 const std::optional<Error>& Table::damage() const { return impl_->damage_; }
+std::uint64_t Table::worn() const { return impl_->worn_.load(std::memory_order_relaxed); }
 const format::RangeTombstones* Table::ranges() const { return impl_->ranges_ ? &impl_->ranges_->set : nullptr; }
 const TableMeta& Table::meta() const { return impl_->meta_; }
 const std::string& Table::path() const { return impl_->path_; }

@@ -5,6 +5,7 @@
 // one anchor. All integers little-endian. What lies on disk (after compression) is what tags cover.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -34,6 +35,7 @@ struct TableOptions {
   Compression compression = Compression::kLz4;  // a block that does not shrink by 1/8 is stored as it is
   std::uint32_t filter_bits_per_key = 10;       // 0: no filter
   base::TagAlgorithm tags = base::TagAlgorithm::kBlake3;
+  bool parity = false;  // one more block for every 16 data blocks, to rebuild one that can't be read (parity.h)
   std::uint64_t created_ns = 0;  // wall time, kept in the properties; 0 = not said
 };
 
@@ -57,7 +59,7 @@ struct TableMeta {
 };
 
 // Builds one table. Entries come in entry order; anything else is kInternal. Threads: one at a time.
-// Memory: the block being built plus index and filter of this table (filter input: 8 bytes per key).
+// Memory: the block being built plus index and filter of this table (filter input: 8 bytes per key), and its parity.
 class TableWriter {
  public:
   TableWriter(std::unique_ptr<env::WritableFile> file, const format::Uid& store_id, const format::Uid& uid,
@@ -101,9 +103,11 @@ class Table {
   // and store id are the expected ones. Errors: kTableMissing, kTableCorrupt (file, offset, what), kFormatUnsupported,
   // kIo. Index and filter are held in memory and charged to `budget` (kFiltersAndIndexes) until the destructor. With
   // `pool`, the file itself is only open while it is read now and then; later reads may answer kTableMissing, too.
+  // `rebuilt`, if given, counts the blocks that were rebuilt from parity, and outlives the table.
   static Result<std::shared_ptr<Table>> open(env::Env& env, const std::string& path, const format::Uid& store_id,
                                              const TableMeta& meta, cache::BlockCache& cache,
-                                             base::MemoryBudget& budget, env::OpenFiles* pool = nullptr);
+                                             base::MemoryBudget& budget, env::OpenFiles* pool = nullptr,
+                                             std::atomic<std::uint64_t>* rebuilt = nullptr);
   // A table that open() refused with `damage`: every read that it may hold an answer to gives that, with the key range
   // of the table. Nothing is read from the file. Errors: kOutOfMemory.
   static Result<std::shared_ptr<Table>> unreadable(const std::string& path, const TableMeta& meta, const Error& damage,
@@ -141,8 +145,8 @@ class Table {
   std::vector<std::string> split_keys(std::size_t parts) const;
 
   // Reads and verifies every block and its structure: order, bounds, counts, filter (each key must pass it), hash
-  // index. Each finding is given to `report`; returns false if `report` said stop. Rate limiting and progress by
-  // `before_read`(bytes).
+  // index, parity. What could be rebuilt is no finding, but counts in worn(). Each finding is given to `report`;
+  // returns false if `report` said stop. Rate limiting and progress by `before_read`(bytes).
   bool check(const std::function<bool(const Error&)>& report,
              const std::function<bool(std::uint64_t)>& before_read) const;
 
@@ -150,12 +154,15 @@ class Table {
   const format::RangeTombstones* ranges() const;
 
   const std::optional<Error>& damage() const;  // why it is unreadable, if it is
+  // How often something of the file was not as it was written, though nothing is lost: a data block that had to be
+  // rebuilt from parity, or parity itself. Above 0, the table should be written anew before more is damaged.
+  std::uint64_t worn() const;
   const TableMeta& meta() const;
   const std::string& path() const;
   // For `lightning_db inspect sst`.
   struct Properties {
     std::uint64_t blocks = 0, data_stored_bytes = 0, index_bytes = 0, filter_bytes = 0, raw_key_bytes = 0,
-                  raw_value_bytes = 0, distinct_keys = 0, range_bytes = 0;
+                  raw_value_bytes = 0, distinct_keys = 0, range_bytes = 0, parity_bytes = 0;
     std::uint64_t created_ns = 0;
     Compression compression = Compression::kNone;
     std::uint32_t format_version = 0;

@@ -34,6 +34,10 @@ class Checker {
       table_.cache_.release(*block);
       if (!go_on) return false;
     }
+    if (const ParityHandle& parity = table_.footer_.parity; parity.present()) {
+      if (before_read_ && !before_read_(parity.bytes)) return false;
+      if (!table_.file_->parity_is_whole(parity)) table_.note_worn();
+    }
     return !whole || check_totals();  // totals of a table with holes say nothing
   }
 

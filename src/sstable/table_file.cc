@@ -5,6 +5,7 @@
 #include "base/planted_bug.h"
 #include "sstable/block_view.h"
 #include "sstable/codec.h"
+#include "sstable/parity.h"
 
 namespace lightning::sstable {
 
@@ -112,6 +113,12 @@ Result<TableFile::Contents> TableFile::read_contents(const base::Tag* root, cons
   if (contents.index.blocks() != contents.properties.blocks)
     return at(corrupt("index and properties contradict each other"), contents.footer.index_top.offset);
 
+  if (const ParityHandle& parity = contents.footer.parity; parity.present()) {
+    const std::uint32_t groups = (contents.index.blocks() + parity.data_blocks - 1) / parity.data_blocks;
+    if (parity.blocks != groups || parity.bytes != parity_place(contents.index, parity.data_blocks, groups).offset)
+      return at(corrupt("index and parity contradict each other"), footer_offset);
+  }
+
   if (const BlockHandle& filter = contents.footer.filter; filter.present()) {
     auto buffer = base::LargeBuffer::allocate(filter.stored_bytes);
     if (buffer.data() == nullptr) return out_of_memory(filter.stored_bytes).at_file(path_, filter.offset);
@@ -186,6 +193,28 @@ Result<cache::Block*> TableFile::decode_block(const BlockHandle& handle, std::st
   cache::Block* block = cache.allocate(static_cast<std::uint32_t>(handle.raw_bytes));
   if (block == nullptr) return out_of_memory(handle.raw_bytes).at_file(path_, handle.offset);
   return open_block(handle, stored, block, cache);
+}
+
+Result<std::string> TableFile::rebuild_block(const Index& index, const ParityHandle& parity,
+                                             std::uint32_t block) const {
+  const std::uint32_t group = block / parity.data_blocks, first = group * parity.data_blocks;
+  const ParityPlace place = parity_place(index, parity.data_blocks, group);
+  std::string sum(place.bytes, '\0'), other;
+  LIGHTNING_TRY(read(parity.offset + place.offset, sum));
+  for (std::uint32_t number = first; number < index.blocks() && number - first < parity.data_blocks; ++number) {
+    if (number == block) continue;
+    const BlockHandle handle = index.handle(number);
+    other.resize(handle.stored_bytes);
+    LIGHTNING_TRY(read_verified(BlockKind::kData, handle.tag, handle.offset, other));
+    xor_into(sum, other);
+  }
+  sum.resize(index.handle(block).stored_bytes);
+  return sum;
+}
+
+bool TableFile::parity_is_whole(const ParityHandle& parity) const {
+  std::string bytes(parity.bytes, '\0');
+  return read_verified(BlockKind::kParity, parity.tag, parity.offset, bytes).has_value();
 }
 
 Result<cache::Block*> TableFile::open_block(const BlockHandle& handle, std::string_view stored, cache::Block* block,

@@ -51,6 +51,13 @@ class TableFile {
   Result<cache::Block*> decode_block(const BlockHandle& handle, std::string_view stored,
                                      cache::BlockCache& cache) const;
 
+  // The stored bytes of a data block that can't be read any more, out of the rest of its group and their parity block.
+  // What comes out is not compared with the block's own tag. Errors: kTableCorrupt, kIo, where more of the group is
+  // damaged.
+  Result<std::string> rebuild_block(const Index& index, const ParityHandle& parity, std::uint32_t block) const;
+  // Whether all parity blocks are as they were written.
+  bool parity_is_whole(const ParityHandle& parity) const;
+
   const env::RandomAccessFile& file() const { return *file_; }
   const std::string& path() const { return path_; }
   const Header& header() const { return header_; }

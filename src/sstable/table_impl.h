@@ -1,6 +1,7 @@
 // What an open table holds, shared by its look-ups, its iterator and its check.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,7 +15,7 @@ namespace lightning::sstable {
 class Table::Impl {
  public:
   Impl(std::unique_ptr<TableFile> file, TableFile::Contents contents, const TableMeta& meta, cache::BlockCache& cache,
-       base::MemoryBudget& budget);
+       base::MemoryBudget& budget, std::atomic<std::uint64_t>* rebuilt);
   // Of a table that can't be read, because of `damage`.
   Impl(const std::string& path, Index index, const Error& damage, const TableMeta& meta, cache::BlockCache& cache,
        base::MemoryBudget& budget);
@@ -26,10 +27,12 @@ class Table::Impl {
   // The block, pinned: from the cache, or read into it. Not inside an epoch guard.
   // `was_cached` says which. Errors name the block's key range.
   Result<cache::Block*> pinned(std::uint32_t block, bool fill_cache, bool* was_cached = nullptr) const;
-  // The block read from the file, whatever the cache holds; the caller releases it.
+  // The block read from the file, or rebuilt, whatever the cache holds; the caller releases it.
   Result<cache::Block*> read(std::uint32_t block) const;
   // "(a, b]": what the fences around the block allow in it.
   std::string key_range(std::uint32_t block) const;
+  // Something was not as it was written, though nothing is lost.
+  void note_worn() const { worn_.fetch_add(1, std::memory_order_relaxed); }
   std::uint64_t data_end() const { return footer_.data_offset + footer_.data_bytes; }
 
   const std::unique_ptr<TableFile> file_;  // null if there is damage_
@@ -46,8 +49,11 @@ class Table::Impl {
   const std::unique_ptr<const RangeBlock> ranges_;  // null: none
   const std::string path_;
   const std::optional<Error> damage_;  // no block can be read
+  std::atomic<std::uint64_t>* const rebuilt_ = nullptr;
+  mutable std::atomic<std::uint64_t> worn_{0};
 
  private:
+  Result<cache::Block*> rebuild(std::uint32_t block) const;
   void charge();
 };
 

@@ -10,6 +10,7 @@
 #include "sstable/filter.h"
 #include "sstable/index.h"
 #include "sstable/layout.h"
+#include "sstable/parity.h"
 #include "sstable/properties.h"
 #include "sstable/table.h"
 
@@ -49,7 +50,7 @@ class TableWriter::Impl {
   std::uint64_t entries() const { return properties_.entries; }
   void count_expiring(std::uint64_t expires_ms, std::uint64_t bytes) { properties_.expiring.add(expires_ms, bytes); }
   std::uint64_t data_bytes() const { return properties_.key_bytes + properties_.value_bytes; }
-  std::uint64_t file_bytes() const { return at_ + index_.bytes(); }
+  std::uint64_t file_bytes() const { return at_ + index_.bytes() + parity_.bytes(); }
 
  private:
   Status add_entry(const format::Entry& entry);
@@ -83,6 +84,7 @@ class TableWriter::Impl {
   BlockBuilder builder_;
   Compressor compressor_;
   IndexBuilder index_;
+  ParityBuilder parity_;
   std::vector<std::uint64_t> hashes_;  // one per distinct key
   std::uint64_t at_ = 0;               // bytes appended
   StoredProperties properties_;
@@ -169,6 +171,7 @@ Status TableWriter::Impl::write_block(std::string_view raw) {
   handle.compression = compressor_.used();
   handle.tag = tag_of_block(options_.tags, uid_, BlockKind::kData, at_, stored);
   LIGHTNING_TRY(append(stored));
+  if (options_.parity) parity_.add(stored);
   properties_.data_stored_bytes += stored.size();
   written_ = handle;
   return {};
@@ -212,6 +215,10 @@ Result<TableMeta> TableWriter::Impl::write_rest() {
   footer.number = number_;
   footer.data_offset = kHeaderBytes;
   footer.data_bytes = at_ - kHeaderBytes;
+  if (const std::string_view parity = parity_.finish(); parity_.blocks() != 0) {
+    LIGHTNING_ASSIGN(const BlockHandle all, write_plain(BlockKind::kParity, parity));
+    footer.parity = {all.offset, all.stored_bytes, parity_.blocks(), kBlocksPerParity, all.tag};
+  }
   if (const Filter filter = Filter::build(hashes_, options_.filter_bits_per_key); !filter.bytes().empty()) {
     LIGHTNING_ASSIGN(footer.filter, write_plain(BlockKind::kFilter, filter.bytes()));
   } else if (!hashes_.empty()) {

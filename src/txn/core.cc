@@ -519,9 +519,21 @@ Status Core::visit_writes(const Keyspace& keyspace,
   LIGHTNING_ASSIGN(const engine::Tree* tree, use(keyspace));
   for (auto own = writes_.map().lower_bound(WriteSet::Key{tree->id, {}});
        own != writes_.map().end() && own->first.keyspace == tree->id; ++own) {
-    if (own->second.newest != nullptr) LIGHTNING_TRY(visit(own->first.bytes, *own->second.newest));
+    if (own->second.newest == nullptr) continue;
+    LIGHTNING_TRY(visit(own->first.bytes, *writes_.or_erased(tree->id, own->first.bytes, own->second.newest)));
   }
   return {};
+}
+
+Result<KeyRanges> Core::erased_ranges(const Keyspace& keyspace) {
+  const Call call(*this);
+  if (!call.entered()) return call.entered().error();
+  LIGHTNING_ASSIGN(const engine::Tree* tree, use(keyspace));
+  KeyRanges erased;
+  for (const WriteSet::Range& range : writes_.ranges())
+    if (range.keyspace == tree->id)
+      erased.add(range.keyspace, range.start, range.end.empty() ? KeyRanges::End() : KeyRanges::End(range.end));
+  return erased;
 }
 
 TransactionInfo Core::info(std::uint64_t now_ns) const {

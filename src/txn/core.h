@@ -19,6 +19,7 @@
 #include "engine/cursor.h"
 #include "engine/engine.h"
 #include "lightning/transaction.h"
+#include "txn/key_ranges.h"
 #include "txn/lock_table.h"
 #include "txn/read_set.h"
 #include "txn/write_set.h"
@@ -46,9 +47,12 @@ class Core : public std::enable_shared_from_this<Core> {
   Result<std::vector<std::optional<std::string>>> multi_get(const Keyspace& keyspace,
                                                             std::span<const std::string_view> keys);
   Result<std::unique_ptr<engine::Cursor>> iterate(const Keyspace& keyspace, const IterateOptions& options);
-  // Calls `visit` for each key of the keyspace that it writes, with what it writes last; an error ends it.
+  // Calls `visit` for each key of the keyspace that it writes, with what it writes last, or with an erase if it erased
+  // a range over it since; an error ends it.
   Status visit_writes(const Keyspace& keyspace,
                       const std::function<Status(std::string_view, const WriteSet::Version&)>& visit);
+  // The ranges of the keyspace that it erases: what the database holds in them it does not see.
+  Result<KeyRanges> erased_ranges(const Keyspace& keyspace);
   Result<Savepoint> set_savepoint();
   Status rollback_to(const Savepoint& savepoint);
   Result<Sequence> commit(Durability durability);

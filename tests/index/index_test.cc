@@ -125,6 +125,26 @@ TEST(Index, MadeAfterATransactionErasedARangeIsAConflict) {
   });
 }
 
+TEST(Index, MadeAfterATransactionErasedARangeShowsThatTransactionNothingOfIt) {
+  World().run([](Database& db) {
+    const Keyspace people = *db.create_keyspace("people");
+    for (const char* name : {"ann", "bob", "cid", "dan"}) ASSERT_OK(db.put(people, name, "x,Oslo"));
+    auto txn = db.begin({.isolation = Isolation::kReadCommitted});
+    ASSERT_OK(txn->put(people, "bea", "x,Moss"));
+    ASSERT_OK(txn->erase_range(people, {.start = "b", .end = "d"}));
+    ASSERT_OK(txn->put(people, "cid", "x,Voss"));
+    ASSERT_OK(db.create_index(people, "city", {.extractor = kSecondField}));
+    for (const bool with_records : {false, true}) {
+      const IndexQuery forwards{.with_records = with_records}, backwards{.reverse = true, .with_records = with_records};
+      EXPECT_THAT(all_of(*txn, people, "city", forwards, 1),
+                  ElementsAre(Pair("Oslo", "ann"), Pair("Oslo", "dan"), Pair("Voss", "cid")));
+      EXPECT_THAT(all_of(*txn, people, "city", backwards, 1),
+                  ElementsAre(Pair("Voss", "cid"), Pair("Oslo", "dan"), Pair("Oslo", "ann")));
+    }
+    EXPECT_CODE(kConflict, txn->commit());
+  });
+}
+
 TEST(Index, IsThereAfterReopening) {
   World world;
   world.run([](Database& db) {
