@@ -8,7 +8,7 @@ _lightning_db() {
     --format) mapfile -t COMPREPLY < <(compgen -W 'jsonl csv tsv dump' -- "$current"); return ;;
   esac
   if [[ $COMP_CWORD -eq 1 ]]; then
-    words='put get delete merge ttl keyspace scan count import export index check compact recover backup restore stats config bench inspect version help completion --help --version'
+    words='put get delete merge ttl keyspace scan count import export index check compact recover repair backup restore stats config bench inspect version help completion --help --version'
   else
     case ${COMP_WORDS[1]} in
     put) words='--help --path --keyspace --config --preset --set --json --value-file --ttl --sync' ;;
@@ -25,6 +25,7 @@ _lightning_db() {
     check) words='--help --path --keyspace --config --preset --set --json --quick' ;;
     compact) words='--help --path --keyspace --config --preset --set --json --start --end --rewrite' ;;
     recover) words='--help --path --keyspace --config --preset --set --json --dry-run' ;;
+    repair) words='--help --path --keyspace --config --preset --set --json --to' ;;
     backup) words='--help --path --keyspace --config --preset --set --json --to --check-shared --from --number --keep --rate' ;;
     restore) words='--help --path --keyspace --config --preset --set --json --from --number --only --replace --rate' ;;
     stats) words='--help --path --keyspace --config --preset --set --json' ;;

@@ -29,7 +29,7 @@ Status NewDatabase::claim(bool replace) {
   LIGHTNING_ASSIGN(const bool marked, env_.files.exists(mark()));
   if (!marked) {
     LIGHTNING_ASSIGN(auto file, env_.files.create_writable(mark(), env::FileClass::kOther));
-    LIGHTNING_TRY(file->append("A backup is being restored into this directory.\n"));
+    LIGHTNING_TRY(file->append("A backup is being restored into this directory, or a repaired database made in it.\n"));
     LIGHTNING_TRY(file->sync());
     LIGHTNING_TRY(file->close());
   }

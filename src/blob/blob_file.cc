@@ -51,6 +51,15 @@ Status read_file(const env::RandomAccessFile& file, const std::string& path, std
   return status;
 }
 
+Result<std::unique_ptr<env::RandomAccessFile>> open_to_read(env::Env& env, const std::string& path,
+                                                            env::OpenFiles* pool) {
+  auto opened = pool != nullptr ? pool->open(path, env::FileClass::kBlob)
+                                : env.files.open_random_access(path, env::FileClass::kBlob);
+  if (opened) return opened;
+  const bool gone = opened.error().code() == ErrorCode::kStorageUnavailable;
+  return gone ? missing(path) : std::move(opened).error();
+}
+
 struct Ends {
   Header header;
   Footer footer;
@@ -101,15 +110,23 @@ BlobFile::~BlobFile() {
 Result<std::shared_ptr<BlobFile>> BlobFile::open(env::Env& env, const std::string& path, const format::Uid& store_id,
                                                  const FileMeta& meta, cache::BlockCache& cache,
                                                  base::MemoryBudget& budget, env::OpenFiles* pool) {
-  auto opened = pool != nullptr ? pool->open(path, env::FileClass::kBlob)
-                                : env.files.open_random_access(path, env::FileClass::kBlob);
-  if (!opened) {
-    const bool gone = opened.error().code() == ErrorCode::kStorageUnavailable;
-    return gone ? missing(path) : std::move(opened).error();
-  }
-  std::shared_ptr<BlobFile> file(new BlobFile(path, std::move(*opened), meta, cache, budget));
+  LIGHTNING_ASSIGN(auto opened, open_to_read(env, path, pool));
+  std::shared_ptr<BlobFile> file(new BlobFile(path, std::move(opened), meta, cache, budget));
   LIGHTNING_TRY(file->load());
   if (file->footer_.store_id != store_id) return corrupt("the blob file belongs to another store").at_file(path, 0);
+  return file;
+}
+
+Result<std::shared_ptr<BlobFile>> BlobFile::open_records(env::Env& env, const std::string& path,
+                                                         format::FileNumber number, cache::BlockCache& cache,
+                                                         base::MemoryBudget& budget, env::OpenFiles* pool) {
+  LIGHTNING_ASSIGN(auto opened, open_to_read(env, path, pool));
+  FileMeta meta;
+  meta.number = number;
+  meta.file_bytes = opened->size();
+  meta.records = ~std::uint64_t{0};  // not known
+  std::shared_ptr<BlobFile> file(new BlobFile(path, std::move(opened), meta, cache, budget));
+  file->footer_.index_offset = meta.file_bytes;
   return file;
 }
 

@@ -34,6 +34,11 @@ class BlobFile {
   static Result<std::shared_ptr<BlobFile>> open(env::Env& env, const std::string& path, const format::Uid& store_id,
                                                 const FileMeta& meta, cache::BlockCache& cache,
                                                 base::MemoryBudget& budget, env::OpenFiles* pool = nullptr);
+  // A file of its own records of which header, footer or index are damaged: a record that is named by a reference needs
+  // none of them, and is verified against the reference. For salvage; only reads by reference give anything.
+  static Result<std::shared_ptr<BlobFile>> open_records(env::Env& env, const std::string& path,
+                                                        format::FileNumber number, cache::BlockCache& cache,
+                                                        base::MemoryBudget& budget, env::OpenFiles* pool = nullptr);
   // In place of one whose header, footer or index is damaged: whatever would read it answers with the damage.
   static std::shared_ptr<BlobFile> unreadable(const std::string& path, const FileMeta& meta, const Error& damage,
                                               cache::BlockCache& cache, base::MemoryBudget& budget);

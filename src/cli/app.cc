@@ -33,6 +33,7 @@ int run_command_line(int argc, const char* const* argv) {
   add_index_command(line);
   add_upkeep_commands(line);
   add_recover_command(line);
+  add_repair_command(line);
   add_backup_commands(line);
   add_stats_command(line);
   add_config_command(line);

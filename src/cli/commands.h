@@ -26,6 +26,7 @@ void add_export_command(CommandLine& line);    // export
 void add_index_command(CommandLine& line);     // index
 void add_upkeep_commands(CommandLine& line);   // check compact
 void add_recover_command(CommandLine& line);   // recover
+void add_repair_command(CommandLine& line);    // repair
 void add_backup_commands(CommandLine& line);   // backup restore
 void add_stats_command(CommandLine& line);     // stats
 void add_config_command(CommandLine& line);    // config

@@ -20,6 +20,7 @@ enum class ExitCode : std::uint8_t {
   kTransaction = 9,  // conflicts, deadlocks, time limits of transactions
   kIntegrity = 10,   // damage found
   kKeyNotFound = 12,
+  kLost = 13,      // a repair came to its end, and not everything could be saved
   kInternal = 99,  // a defect of the program
 };
 

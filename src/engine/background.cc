@@ -4,6 +4,7 @@
 #include "base/planted_bug.h"
 #include "engine/engine.h"
 #include "format/merging_iterator.h"
+#include "manifest/keyspace_options.h"
 
 namespace lightning::engine {
 
@@ -436,6 +437,7 @@ compaction::OutputOptions Engine::output_options(const Tree& tree, std::uint32_t
                                                                                    : base::TagAlgorithm::kBlake3;
   output.table.parity = config_.block_parity;
   output.table.created_ns = env_.clock.wall_ns();
+  output.table.origin = sstable::TableOrigin{tree.id, tree.name, manifest::encode(tree.options)};
   output.table_bytes = level == 0 ? ~std::uint64_t{0} : config_.table_bytes;  // a flush is one run, one table
   output.store_id = superblock_.store_id;
   output.blobs.threshold = blob_threshold(tree);

@@ -318,9 +318,11 @@ Status Engine::refuse_foreign_directory() {
 Status Engine::refuse_unfinished_restore() {
   LIGHTNING_ASSIGN(const bool restoring, env_.files.exists(paths_.root + "/" + std::string(kRestoringName)));
   if (!restoring) return {};
-  return Error(ErrorCode::kNotADatabase, "a backup is being restored into this directory, or was and was interrupted")
+  return Error(ErrorCode::kNotADatabase,
+               "a backup is being restored into this directory, or a repaired database made in it; or that was "
+               "interrupted")
       .at_file(paths_.root)
-      .with_advice("wait for the restore, or begin it again");
+      .with_advice("wait for the restore or repair, or begin it again");
 }
 
 // Without a superblock there should be no segments or tables: else it was lost, and with it the way in.

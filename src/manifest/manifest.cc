@@ -408,6 +408,91 @@ Status inspect(env::Env& env, const std::string& path,
   }
 }
 
+// --- what is left of a damaged one --------------------------------------------------------------------------------
+
+namespace {
+
+// The superblock that a header was written from, as far as the header says.
+Result<Superblock> decode_header(std::string_view header, const std::string& path) {
+  if (header.size() < kHeaderBytes || base::load_le<std::uint64_t>(header.data()) != kManifestMagic ||
+      base::load_le<std::uint64_t>(header.data() + kHeaderBytes - 8) !=
+          base::hash64(header.substr(0, kHeaderBytes - 8)))
+    return corrupt("the manifest's header does not verify", path, 0);
+  Superblock superblock;
+  std::uint32_t version = 0;
+  std::string_view rest = header.substr(8), store, uid, header_bytes;
+  base::get_le(rest, version);
+  base::get_bytes(rest, 4, header_bytes);
+  base::get_le(rest, superblock.features.incompatible);
+  base::get_le(rest, superblock.features.write_compatible);
+  base::get_le(rest, superblock.features.compatible);
+  base::get_bytes(rest, 16, store);
+  base::get_bytes(rest, 16, uid);
+  base::get_le(rest, superblock.manifest_number);
+  std::copy(store.begin(), store.end(), superblock.store_id.bytes.begin());
+  std::copy(uid.begin(), uid.end(), superblock.manifest_uid.bytes.begin());
+  LIGHTNING_TRY(check_features(superblock.features, version, path));
+  return superblock;
+}
+
+// The newest manifest of the directory that has a header.
+Result<Superblock> find_newest(env::Env& env, const std::string& directory) {
+  LIGHTNING_ASSIGN(const std::vector<std::string> names, env.files.list(directory));
+  for (auto name = names.rbegin(); name != names.rend(); ++name) {
+    if (!name->starts_with("MANIFEST-")) continue;
+    const std::string path = directory + "/" + *name;
+    const auto bytes = env.files.read_file(path, kManifestBytesMax);
+    if (!bytes) continue;
+    auto superblock = decode_header(std::string_view(*bytes).substr(0, kHeaderBytes), path);
+    if (!superblock && superblock.error().code() == ErrorCode::kFormatUnsupported) return superblock;
+    if (superblock && manifest_name(superblock->manifest_number) == *name) return superblock;
+  }
+  return corrupt("there is no manifest whose header verifies", directory, 0);
+}
+
+}  // namespace
+
+Result<SalvagedState> salvage(env::Env& env, const std::string& directory, const Superblock* superblock) {
+  SalvagedState salvaged;
+  if (superblock != nullptr) {
+    salvaged.superblock = *superblock;
+  } else {
+    LIGHTNING_ASSIGN(salvaged.superblock, find_newest(env, directory));
+  }
+  const std::string path = directory + "/" + manifest_name(salvaged.superblock.manifest_number);
+  LIGHTNING_ASSIGN(const std::string file, env.files.read_file(path, kManifestBytesMax));
+  // The header that belongs to the superblock, whatever became of the one in the file: the chain begins with it.
+  base::Digest chain = chain_seed(encode_header(salvaged.superblock));
+  std::uint64_t offset = kHeaderBytes;
+  while (offset <= file.size() && !salvaged.damage) {
+    Record record;
+    const Parse parse = parse_record(file, offset, chain, salvaged.records, record);
+    if (parse == Parse::kEnd) break;
+    const auto take = [&]() -> Status {
+      if (parse == Parse::kBad) return corrupt("a manifest record does not verify", path, offset);
+      auto edit = VersionEdit::decode(record.payload);
+      if (!edit) return std::move(edit).error().at_file(path, offset);
+      State next = salvaged.state;  // an edit that contradicts it may have been applied in part
+      if (auto applied = next.apply(*edit); !applied) return std::move(applied).error().at_file(path, offset);
+      salvaged.state = std::move(next);
+      for (const auto& added : edit->add_tables) salvaged.named.insert(added.meta.number);
+      return {};
+    };
+    if (const Status taken = take(); !taken) {
+      if (taken.error().code() == ErrorCode::kFormatUnsupported) return taken.error();
+      salvaged.damage = taken.error();
+      break;
+    }
+    if (superblock == nullptr && salvaged.records == 0) salvaged.superblock.manifest_chain = record.chain;
+    chain = record.chain;
+    offset += kRecordHeaderBytes + record.payload.size();
+    ++salvaged.records;
+  }
+  if (salvaged.records == 0)
+    return salvaged.damage ? *salvaged.damage : corrupt("the manifest holds no record", path, kHeaderBytes);
+  return salvaged;
+}
+
 // --- writing ------------------------------------------------------------------------------------------------------
 
 Manifest::Manifest(env::Env& env, std::string directory, Superblock superblock, const RollRule& rule)

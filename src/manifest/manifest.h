@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -84,6 +86,18 @@ struct LoadReport {
 };
 // The state that the superblock's manifest adds up to. Changes nothing.
 Result<State> load(env::Env& env, const std::string& directory, const Superblock& superblock, LoadReport& report);
+
+// What a manifest says that load() refuses: its records up to the first that does not verify.
+struct SalvagedState {
+  State state;
+  Superblock superblock;               // as the manifest's own header has it, where it was not given
+  std::uint64_t records = 0;           // at least 1
+  std::optional<Error> damage;         // why the rest is not there; none: it is whole
+  std::set<format::FileNumber> named;  // every table that any of the records has added
+};
+// Of the manifest that `superblock` names; if it is null, of the newest one whose header verifies for itself.
+// Errors: kManifestCorrupt if not even the first record can be had; kFormatUnsupported, kIo. Changes nothing.
+Result<SalvagedState> salvage(env::Env& env, const std::string& directory, const Superblock* superblock);
 
 // When a manifest is replaced by one that says the same in one record.
 struct RollRule {

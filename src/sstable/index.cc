@@ -105,7 +105,8 @@ Result<std::vector<IndexLeaf>> decode_index_top(std::string_view bytes, std::uin
     blocks += leaf_blocks;
     leaf.blocks = static_cast<std::uint32_t>(leaf_blocks);
     __builtin_memcpy(leaf.tag.bytes.data(), tag.data(), 16);
-    leaves.push_back(leaf);
+    leaf.last_separator = last_separator;
+    leaves.push_back(std::move(leaf));
   }
   if (!bytes.empty() || left != 0 || blocks != block_count) return corrupt_index("its top contradicts itself");
   return leaves;
@@ -136,53 +137,71 @@ Result<Index> Index::unknown(std::string_view last_key, std::uint64_t bytes) {
   return index;
 }
 
+Result<LeafReader> LeafReader::open(std::string_view bytes) {
+  LeafReader reader;
+  reader.rest_ = bytes;
+  if (!base::get_le(reader.rest_, reader.blocks_) || !base::get_le(reader.rest_, reader.first_block_) ||
+      !base::get_le(reader.rest_, reader.first_offset_))
+    return corrupt_index("a leaf is cut short");
+  reader.data_at_ = reader.first_offset_;
+  return reader;
+}
+
+Result<bool> LeafReader::next() {
+  if (done_ == blocks_) {
+    if (!rest_.empty()) return corrupt_index("a leaf is longer than its entries");
+    return false;
+  }
+  ++done_;
+  std::uint64_t shared = 0, stored = 0, raw = 0;
+  std::string_view unshared, flags, tag;
+  if (!base::get_varint(rest_, shared) || !base::get_length_prefixed(rest_, unshared) ||
+      !base::get_varint(rest_, stored) || !base::get_varint(rest_, raw) || !base::get_bytes(rest_, 1, flags))
+    return corrupt_index("a leaf is cut short");
+  const auto flag_bits = static_cast<std::uint8_t>(flags.front());
+  const bool spills = (flag_bits & kSpills) != 0;
+  sequence_ = 0;
+  if (spills && !base::get_varint(rest_, sequence_)) return corrupt_index("a leaf is cut short");
+  if (!base::get_bytes(rest_, 16, tag)) return corrupt_index("a leaf is cut short");
+  const auto compression = static_cast<Compression>(flag_bits & kCompressionMask);
+  if ((flag_bits & ~(kSpills | kCompressionMask)) != 0 || compression > Compression::kZstd)
+    return Error(ErrorCode::kFormatUnsupported, "index: a block is stored in a way that this program does not know");
+  if (shared > separator_.size() || shared + unshared.size() > kKeyBytesMax || sequence_ > format::kSequenceMax ||
+      spills != (sequence_ != 0) || !plausible_sizes(compression, stored, raw))
+    return corrupt_index("a leaf holds impossible values");
+  // A separator is no longer than its block's last key: what shared bytes make of a few is bounded by the blocks.
+  if (shared + unshared.size() > raw) return corrupt_index("a fence is longer than its block");
+  separator_.resize(shared);
+  separator_ += unshared;
+  handle_ = {.offset = data_at_, .stored_bytes = stored, .raw_bytes = raw, .tag = {}, .compression = compression};
+  __builtin_memcpy(handle_.tag.bytes.data(), tag.data(), 16);
+  data_at_ += stored;
+  return true;
+}
+
 // Appends the leaf's blocks. separators_ holds whole separators until build_heads() takes the common prefix out.
 Status Index::decode_leaf(std::string_view bytes, std::uint32_t blocks, std::uint64_t& data_at) {
-  std::uint32_t count = 0, first_block = 0;
-  std::uint64_t first_offset = 0;
-  if (!base::get_le(bytes, count) || !base::get_le(bytes, first_block) || !base::get_le(bytes, first_offset))
-    return corrupt_index("a leaf is cut short");
-  if (count != blocks || first_block != places_.size() || first_offset != data_at)
+  LIGHTNING_ASSIGN(LeafReader leaf, LeafReader::open(bytes));
+  if (leaf.blocks() != blocks || leaf.first_block() != places_.size() || leaf.first_offset() != data_at)
     return corrupt_index("a leaf contradicts its parent");
-  std::string last;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    std::uint64_t shared = 0, stored = 0, raw = 0, sequence = 0;
-    std::string_view unshared, flags, tag;
-    if (!base::get_varint(bytes, shared) || !base::get_length_prefixed(bytes, unshared) ||
-        !base::get_varint(bytes, stored) || !base::get_varint(bytes, raw) || !base::get_bytes(bytes, 1, flags))
-      return corrupt_index("a leaf is cut short");
-    const auto flag_bits = static_cast<std::uint8_t>(flags.front());
-    const bool spills = (flag_bits & kSpills) != 0;
-    if (spills && !base::get_varint(bytes, sequence)) return corrupt_index("a leaf is cut short");
-    if (!base::get_bytes(bytes, 16, tag)) return corrupt_index("a leaf is cut short");
-    const auto compression = static_cast<Compression>(flag_bits & kCompressionMask);
-    if ((flag_bits & ~(kSpills | kCompressionMask)) != 0 || compression > Compression::kZstd)
-      return Error(ErrorCode::kFormatUnsupported, "index: a block is stored in a way that this program does not know");
-    if (shared > last.size() || shared + unshared.size() > kKeyBytesMax || sequence > format::kSequenceMax ||
-        spills != (sequence != 0) || !plausible_sizes(compression, stored, raw))
-      return corrupt_index("a leaf holds impossible values");
-    // A separator is no longer than its block's last key: what shared bytes make of a few is bounded by the blocks.
-    if (shared + unshared.size() > raw) return corrupt_index("a fence is longer than its block");
-    last.resize(shared);
-    last += unshared;
+  for (;;) {
+    LIGHTNING_ASSIGN(const bool more, leaf.next());
+    if (!more) return {};
     const auto n = static_cast<std::uint32_t>(places_.size());
-    if (n > 0 && format::compare_entries(suffix(n - 1), fence_sequence(n - 1), last, sequence) >= 0)
+    if (n > 0 && format::compare_entries(suffix(n - 1), fence_sequence(n - 1), leaf.separator(), leaf.sequence()) >= 0)
       return corrupt_index("its fences are out of order");
-    separators_ += last;
+    separators_ += leaf.separator();
     separator_ends_.push_back(separators_.size());
+    const bool spills = leaf.sequence() != 0;
     if (spills && sequences_.empty()) sequences_.resize(n, 0);
-    if (spills || !sequences_.empty()) sequences_.push_back(sequence);
-    Place place{data_at | static_cast<std::uint64_t>(compression) << 56,
-                static_cast<std::uint32_t>(stored),
-                static_cast<std::uint32_t>(raw),
-                {}};
-    __builtin_memcpy(place.tag.bytes.data(), tag.data(), 16);
-    places_.push_back(place);
-    data_at += stored;
+    if (spills || !sequences_.empty()) sequences_.push_back(leaf.sequence());
+    const BlockHandle& handle = leaf.handle();
+    places_.push_back({data_at | static_cast<std::uint64_t>(handle.compression) << 56,
+                       static_cast<std::uint32_t>(handle.stored_bytes), static_cast<std::uint32_t>(handle.raw_bytes),
+                       handle.tag});
+    data_at += handle.stored_bytes;
     if (data_at > kOffsetMask) return corrupt_index("a leaf holds impossible values");
   }
-  if (!bytes.empty()) return corrupt_index("a leaf is longer than its entries");
-  return {};
 }
 
 Status Index::build_heads() {

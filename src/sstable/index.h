@@ -37,7 +37,7 @@ class IndexBuilder {
   struct Leaf {
     std::uint64_t begin, end;  // in leaves_
     std::uint32_t blocks;
-    std::string last_separator;
+    std::string last_separator = {};
   };
   void close_leaf();
 
@@ -54,9 +54,36 @@ struct IndexLeaf {
   std::uint64_t stored_bytes = 0;
   std::uint32_t blocks = 0;
   base::Tag tag;
+  std::string last_separator = {};
 };
 // Leaves in order; their sizes sum up to `leaves_bytes`. Errors: kTableCorrupt, not naming the file.
 Result<std::vector<IndexLeaf>> decode_index_top(std::string_view bytes, std::uint64_t leaves_bytes);
+
+// The blocks of one leaf, one after the other. Total over hostile bytes: what it gives is possible for a block, taken
+// by itself. Errors: kTableCorrupt, kFormatUnsupported, not naming the file. Threads: one at a time.
+class LeafReader {
+ public:
+  // `bytes` outlives the reader.
+  static Result<LeafReader> open(std::string_view bytes);
+  std::uint32_t blocks() const { return blocks_; }
+  std::uint32_t first_block() const { return first_block_; }
+  std::uint64_t first_offset() const { return first_offset_; }
+
+  // Moves to the next block; false at the end of the leaf.
+  Result<bool> next();
+  // The fence behind it.
+  const std::string& separator() const { return separator_; }
+  Sequence sequence() const { return sequence_; }
+  const BlockHandle& handle() const { return handle_; }
+
+ private:
+  std::string_view rest_;
+  std::uint32_t blocks_ = 0, first_block_ = 0, done_ = 0;
+  std::uint64_t first_offset_ = 0, data_at_ = 0;
+  std::string separator_;
+  Sequence sequence_ = 0;
+  BlockHandle handle_;
+};
 
 // Immutable once decoded. Threads: any.
 class Index {

@@ -19,8 +19,26 @@ constexpr std::uint64_t StoredProperties::* kNumbers[] = {
 
 // What only some tables have to say, behind the keys: field number, length, body. On disk: never reused. Below 128 a
 // reader must understand the field; from 128 on it may skip it.
-enum Field : std::uint64_t { kExpiring = 128 };
+enum Field : std::uint64_t { kExpiring = 128, kOrigin = 129 };
 constexpr std::uint64_t kFirstOptionalField = 128;
+
+std::string encode_origin(const TableOrigin& origin) {
+  std::string bytes;
+  base::append_varint(bytes, origin.keyspace);
+  base::append_length_prefixed(bytes, origin.name);
+  base::append_length_prefixed(bytes, origin.options);
+  return bytes;
+}
+
+bool decode_origin(std::string_view bytes, TableOrigin& origin) {
+  std::uint64_t keyspace = 0;
+  std::string_view name, options;
+  if (!base::get_varint(bytes, keyspace) || keyspace >= format::kNoKeyspace ||
+      !base::get_length_prefixed(bytes, name) || !base::get_length_prefixed(bytes, options) || !bytes.empty())
+    return false;
+  origin = {static_cast<std::uint32_t>(keyspace), std::string(name), std::string(options)};
+  return true;
+}
 
 }  // namespace
 
@@ -58,6 +76,10 @@ std::string encode(const StoredProperties& properties) {
     base::append_varint(bytes, kExpiring);
     base::append_length_prefixed(bytes, properties.expiring.encode());
   }
+  if (properties.origin) {
+    base::append_varint(bytes, kOrigin);
+    base::append_length_prefixed(bytes, encode_origin(*properties.origin));
+  }
   return bytes;
 }
 
@@ -74,6 +96,7 @@ Result<StoredProperties> decode_properties(std::string_view bytes) {
     std::string_view body;
     whole = base::get_varint(bytes, field) && base::get_length_prefixed(bytes, body);
     if (whole && field == kExpiring) whole = properties.expiring.decode(body);
+    if (whole && field == kOrigin) whole = decode_origin(body, properties.origin.emplace());
     if (whole && field < kFirstOptionalField)
       return Error(ErrorCode::kFormatUnsupported,
                    "the properties have field " + std::to_string(field) + ", which this version does not know");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,10 +11,9 @@
 #include "lightning/result.h"
 #include "lightning/types.h"
 #include "sstable/expiry_summary.h"
+#include "sstable/table.h"
 
 namespace lightning::sstable {
-
-struct TableMeta;
 
 struct StoredProperties {
   std::uint64_t entries = 0, tombstones = 0, key_bytes = 0, value_bytes = 0, distinct_keys = 0, blocks = 0;
@@ -24,6 +24,7 @@ struct StoredProperties {
   Compression compression = Compression::kNone;
   std::string smallest_key, largest_key;  // of entries, like the sequences; range tombstones speak for themselves
   ExpirySummary expiring;
+  std::optional<TableOrigin> origin;
 
   // Keys, sequences and counts, as the manifest remembers them, which knows of `ranges`, too; null: there are none.
   void describe(TableMeta& meta, const format::RangeTombstones* ranges) const;

@@ -182,7 +182,7 @@ Result<std::shared_ptr<Table>> Table::unreadable(const std::string& path, const 
 Result<TableDescription> describe_table(env::Env& env, const std::string& path) {
   LIGHTNING_ASSIGN(std::unique_ptr<TableFile> file, TableFile::open(env, path, nullptr));
   LIGHTNING_ASSIGN(const TableFile::Contents contents, file->read_contents(nullptr, nullptr));
-  return TableDescription{meta_of(*file, contents), contents.footer.store_id};
+  return TableDescription{meta_of(*file, contents), contents.footer.store_id, contents.properties.origin};
 }
 
 bool Table::may_contain(std::uint64_t key_hash) const { return impl_->filter_.may_contain(key_hash); }

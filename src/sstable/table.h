@@ -30,6 +30,13 @@
 
 namespace lightning::sstable {
 
+// The keyspace that a table was written for, for whoever finds the table where no manifest names it. `options` are
+// encoded as the manifest's.
+struct TableOrigin {
+  std::uint32_t keyspace = 0;
+  std::string name, options;
+};
+
 struct TableOptions {
   std::uint32_t block_bytes = 16 * 1024;        // data block before compression
   Compression compression = Compression::kLz4;  // a block that does not shrink by 1/8 is stored as it is
@@ -37,6 +44,7 @@ struct TableOptions {
   base::TagAlgorithm tags = base::TagAlgorithm::kBlake3;
   bool parity = false;  // one more block for every 16 data blocks, to rebuild one that can't be read (parity.h)
   std::uint64_t created_ns = 0;  // wall time, kept in the properties; 0 = not said
+  std::optional<TableOrigin> origin = {};
 };
 
 // What the manifest remembers about a table, and all that is needed to open it safely.
@@ -183,6 +191,7 @@ class Table {
 struct TableDescription {
   TableMeta meta;
   format::Uid store_id;
+  std::optional<TableOrigin> origin;  // none: it does not say
 };
 Result<TableDescription> describe_table(env::Env& env, const std::string& path);
 

@@ -82,8 +82,29 @@ Result<std::string> TableFile::read_plain(BlockKind kind, const BlockHandle& han
   return bytes;
 }
 
-Result<TableFile::Contents> TableFile::read_contents(const base::Tag* root, const format::Uid* store_id) {
-  Contents contents;
+Result<std::unique_ptr<TableFile>> TableFile::open_as(env::Env& env, const std::string& path,
+                                                      const format::Uid& store_id, const TableMeta& meta) {
+  auto opened = env.files.open_random_access(path, env::FileClass::kTable);
+  if (!opened) {
+    const bool gone = opened.error().code() == ErrorCode::kStorageUnavailable;
+    return gone ? missing(path) : std::move(opened).error();
+  }
+  std::unique_ptr<TableFile> table(new TableFile(path, std::move(*opened)));
+  if (meta.file_bytes < kHeaderBytes + kFooterBytes + kTrailerBytes)
+    return corrupt("the manifest gives an impossible size").at_file(path, 0);
+  table->header_ = {.features = {}, .store_id = store_id, .uid = meta.uid, .number = meta.number, .key_id = 0};
+  table->trailer_ = {meta.file_bytes - kTrailerBytes - kFooterBytes, meta.tags};
+  table->tags_ = meta.tags;
+  return table;
+}
+
+Result<std::string> TableFile::read_leaf(const IndexLeaf& leaf, std::uint64_t offset) const {
+  std::string bytes(leaf.stored_bytes, '\0');  // within the file: decode_index_top() checked
+  LIGHTNING_TRY(read_verified(BlockKind::kIndexLeaf, leaf.tag, offset, bytes));
+  return bytes;
+}
+
+Result<Footer> TableFile::read_footer(const base::Tag* root, const format::Uid* store_id) {
   std::array<char, kFooterBytes> footer{};
   const std::uint64_t footer_offset = trailer_.footer_offset;
   if (root != nullptr) {
@@ -95,13 +116,17 @@ Result<TableFile::Contents> TableFile::read_contents(const base::Tag* root, cons
   }
   auto decoded = decode_footer({footer.data(), footer.size()}, footer_offset);
   if (!decoded) return at(std::move(decoded).error(), footer_offset);
-  contents.footer = *decoded;
-  if (contents.footer.uid != header_.uid || contents.footer.number != header_.number ||
-      contents.footer.store_id != header_.store_id || contents.footer.tags != tags_)
+  if (decoded->uid != header_.uid || decoded->number != header_.number || decoded->store_id != header_.store_id ||
+      decoded->tags != tags_)
     return at(corrupt("header, footer and trailer contradict each other"), footer_offset);
-  if (store_id != nullptr && contents.footer.store_id != *store_id)
+  if (store_id != nullptr && decoded->store_id != *store_id)
     return at(corrupt("the table belongs to another store"), 0);
+  return *decoded;
+}
 
+Result<TableFile::Contents> TableFile::read_contents(const base::Tag* root, const format::Uid* store_id) {
+  Contents contents;
+  LIGHTNING_ASSIGN(contents.footer, read_footer(root, store_id));
   LIGHTNING_ASSIGN(const std::string properties, read_plain(BlockKind::kProperties, contents.footer.properties));
   auto decoded_properties = decode_properties(properties);
   if (!decoded_properties) return at(std::move(decoded_properties).error(), contents.footer.properties.offset);
@@ -109,14 +134,15 @@ Result<TableFile::Contents> TableFile::read_contents(const base::Tag* root, cons
 
   LIGHTNING_ASSIGN(contents.ranges, read_ranges(contents.footer, contents.properties));
   LIGHTNING_ASSIGN(contents.index, read_index(contents.footer));
-  if (contents.index.blocks() == 0 && !contents.ranges) return at(corrupt("the table holds nothing"), footer_offset);
+  if (contents.index.blocks() == 0 && !contents.ranges)
+    return at(corrupt("the table holds nothing"), trailer_.footer_offset);
   if (contents.index.blocks() != contents.properties.blocks)
     return at(corrupt("index and properties contradict each other"), contents.footer.index_top.offset);
 
   if (const ParityHandle& parity = contents.footer.parity; parity.present()) {
     const std::uint32_t groups = (contents.index.blocks() + parity.data_blocks - 1) / parity.data_blocks;
     if (parity.blocks != groups || parity.bytes != parity_place(contents.index, parity.data_blocks, groups).offset)
-      return at(corrupt("index and parity contradict each other"), footer_offset);
+      return at(corrupt("index and parity contradict each other"), trailer_.footer_offset);
   }
 
   if (const BlockHandle& filter = contents.footer.filter; filter.present()) {

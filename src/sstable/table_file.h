@@ -38,8 +38,20 @@ class TableFile {
   // Opens the file and reads its trailer and header, not yet vouched for. Errors: kTableMissing, kTableCorrupt, ...
   // With `pool`, the file may be closed and opened again whenever it is not read.
   static Result<std::unique_ptr<TableFile>> open(env::Env& env, const std::string& path, env::OpenFiles* pool);
+  // The file of the table that `meta` describes; its header and trailer say nothing that `meta` does not, and are not
+  // looked at. For salvage.
+  static Result<std::unique_ptr<TableFile>> open_as(env::Env& env, const std::string& path, const format::Uid& store_id,
+                                                    const TableMeta& meta);
   // Reads and verifies the footer (against `root`, or for itself if null) and all below it but the data blocks.
   Result<Contents> read_contents(const base::Tag* root, const format::Uid* store_id);
+  // The footer alone; `store_id` null: of any store.
+  Result<Footer> read_footer(const base::Tag* root, const format::Uid* store_id);
+  // Properties, index top: what hangs below the footer and is not compressed, verified.
+  Result<std::string> read_plain(BlockKind kind, const BlockHandle& handle) const;
+  // The whole index, verified.
+  Result<Index> read_index(const Footer& footer) const;
+  // One leaf of it, verified, which lies at `offset`.
+  Result<std::string> read_leaf(const IndexLeaf& leaf, std::uint64_t offset) const;
 
   // The range tombstones, verified; null if there are none.
   Result<std::unique_ptr<const RangeBlock>> read_ranges(const Footer& footer, const StoredProperties& properties) const;
@@ -74,11 +86,9 @@ class TableFile {
   bool matches(BlockKind kind, const base::Tag& tag, std::uint64_t offset, std::string_view stored) const;
   // Reads stored bytes and compares them with their tag, twice if need be.
   Status read_verified(BlockKind kind, const base::Tag& tag, std::uint64_t offset, std::span<char> into) const;
-  Result<std::string> read_plain(BlockKind kind, const BlockHandle& handle) const;
   // Decompresses verified bytes into `block`, which this consumes, and checks its structure.
   Result<cache::Block*> open_block(const BlockHandle& handle, std::string_view stored, cache::Block* block,
                                    cache::BlockCache& cache) const;
-  Result<Index> read_index(const Footer& footer) const;
 
   const std::string path_;
   const std::unique_ptr<env::RandomAccessFile> file_;

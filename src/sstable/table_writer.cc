@@ -238,6 +238,7 @@ Result<TableMeta> TableWriter::Impl::write_rest() {
   properties_.index_bytes = leaves.size() + top.size();
   properties_.filter_bytes = footer.filter.stored_bytes;
   properties_.created_ns = options_.created_ns;
+  properties_.origin = options_.origin;
   properties_.block_bytes = options_.block_bytes;
   properties_.filter_bits_per_key = options_.filter_bits_per_key;
   properties_.compression = options_.compression;
