@@ -22,7 +22,7 @@ _lightning_db() {
     import) words='--help --path --keyspace --config --preset --set --json --input --format --on-error --key-column --value-column --progress' ;;
     export) words='--help --path --keyspace --config --preset --set --json --output --format --prefix --start --end --key-column --value-column --text-columns --progress' ;;
     index) words='--help --path --keyspace --config --preset --set --json --json-pointer --bytes --field --delimiter --of-key --unique --leave-out --equals --prefix --from --to --limit --after --reverse --values' ;;
-    check) words='--help --path --keyspace --config --preset --set --json --quick' ;;
+    check) words='--help --path --keyspace --config --preset --set --json --quick --threads' ;;
     compact) words='--help --path --keyspace --config --preset --set --json --start --end --rewrite' ;;
     recover) words='--help --path --keyspace --config --preset --set --json --dry-run' ;;
     repair) words='--help --path --keyspace --config --preset --set --json --to' ;;

@@ -160,6 +160,7 @@ complete -c lightning_db -n '__fish_seen_subcommand_from check' -l preset -r -F 
 complete -c lightning_db -n '__fish_seen_subcommand_from check' -l set -r -F -d 'one setting, may be repeated; lightning_db config --describe lists them'
 complete -c lightning_db -n '__fish_seen_subcommand_from check' -l json -d 'machine-readable output, errors too'
 complete -c lightning_db -n '__fish_seen_subcommand_from check' -l quick -d 'manifest, file sizes and table roots only, not every block'
+complete -c lightning_db -n '__fish_seen_subcommand_from check' -l threads -r -F -d 'files read side by side, if not one for each core (at most 8)'
 complete -c lightning_db -n __fish_use_subcommand -a compact -d 'Rewrites tables until each range lies in one level; reclaims space.'
 complete -c lightning_db -n '__fish_seen_subcommand_from compact' -l help -d 'this help'
 complete -c lightning_db -n '__fish_seen_subcommand_from compact' -l path -r -F -d 'directory of the database'

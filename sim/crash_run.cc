@@ -99,6 +99,7 @@ LightningDbConfig small_config() {
   config.compaction_threads = 2;
   config.open_files_max = 8;
   config.blob_threshold = 1024;
+  config.scrub_period = std::chrono::milliseconds(0);
   return config;
 }
 

@@ -834,8 +834,9 @@ typedef struct lightning_check_options {
    * It must not throw, nor call the database. */
   bool (*progress)(void* context, uint64_t done_bytes, uint64_t total_bytes);
   void* context;
+  uint32_t threads; /* files that are read side by side; 0: one for each core, at most 8 */
 } lightning_check_options;
-#define LIGHTNING_CHECK_OPTIONS_INIT {sizeof(lightning_check_options), true, NULL, NULL}
+#define LIGHTNING_CHECK_OPTIONS_INIT {sizeof(lightning_check_options), true, NULL, NULL, 1}
 
 /* Verifies what is on disk. What does not hold is in the report; an error means that the check could not run. */
 LIGHTNING_CALL lightning_error* lightning_check(lightning_db* db, const lightning_check_options* options,

@@ -33,6 +33,21 @@ enum class IntegrityLevel : std::uint8_t {
   kParanoid,  // as kStandard, BLAKE3 on each log record, tables read back after writing
 };
 
+// How tags of stored blocks are made, of tables and blob files. What was written stays as it was.
+enum class ChecksumAlgorithm : std::uint8_t {
+  kAuto,    // as integrity_validation_level says
+  kXxh3,    // against chance
+  kBlake3,  // against intent, too
+};
+
+// What follows when damage of a table or blob file is met, by a read, a job, a check or at opening. Whatever is chosen,
+// what touches the damage fails with an error that names it, and no file is changed for it.
+enum class CorruptionAction : std::uint8_t {
+  kIsolate,   // nothing else: reads beside the damage, writes and compactions around it go on
+  kReadOnly,  // reads go on; from then on each write answers kReadOnlyMode, and background work rests
+  kHalt,      // from then on all reads and writes answer with the damage; check(), stats() and close() work
+};
+
 struct LightningDbConfig {
   // --- memory -------------------------------------------------------------------------------------
   // One budget for cached blocks, filters, indexes and memtables. Bytes; 0 = a quarter of the memory this
@@ -57,6 +72,19 @@ struct LightningDbConfig {
 
   // --- integrity ----------------------------------------------------------------------------------
   IntegrityLevel integrity_validation_level = IntegrityLevel::kStandard;
+  ChecksumAlgorithm checksum_algorithm = ChecksumAlgorithm::kAuto;
+  // How often all tables, blob files and the manifest are read and compared with their tags, so that damage is found
+  // before it is met. What is found is in Statistics::scrub and treated as corruption_action says. A round goes on
+  // where it was after the database was closed. 0 = never. Range 1 s .. 365 days.
+  std::chrono::milliseconds scrub_period{7 * 24 * 3'600'000LL};
+  // Bytes that it reads per second. 0 = so many that a round takes half of scrub_period, at least 1 MiB. Range 64 KiB
+  // .. 100 GiB.
+  std::uint64_t scrub_bytes_per_second = 0;
+  // Until the database is opened again.
+  CorruptionAction corruption_action = CorruptionAction::kIsolate;
+  // Opening fails with the damage, instead of halting reads of it, if a table or blob file that the database names is
+  // missing, cut, or damaged in its footer, index or filter. Data blocks are not read for it.
+  bool fail_on_corruption = false;
 
   // --- tables -------------------------------------------------------------------------------------
   bool compression_enabled = true;                     // false stores every block as it is

@@ -143,8 +143,12 @@ struct CheckFinding {
 struct CheckOptions {
   bool full =
       true;  // false: manifest, file sizes and table roots only; true: every block, every key, every large value
-  // Called now and then with bytes checked and bytes in all; return false to stop with kCancelled.
+  // Called now and then, on the caller's thread, with bytes checked and bytes in all; return false to stop with
+  // kCancelled.
   std::function<bool(std::uint64_t done_bytes, std::uint64_t total_bytes)> progress = {};
+  // Files that are read side by side, each by a thread of its own; 0: one for each core, at most 8. At most 64 are
+  // taken. Findings come in the same order, however many there are.
+  std::uint32_t threads = 1;
 };
 
 struct CheckReport {

@@ -84,6 +84,21 @@ struct TransactionStatistics {                              // counters since op
   double conflict_rate = 0;                        // conflicts and deadlocks per transaction that has ended, 0..1
 };
 
+// The reading of everything in the background (config.scrub_period).
+struct ScrubStatistics {
+  // Since the database was opened.
+  std::uint64_t rounds = 0;                      // that came to their end
+  std::uint64_t files_read = 0, bytes_read = 0;  // files: found whole
+  std::uint64_t findings = 0;  // files that were damaged or could not be read, each time they were met
+  std::uint64_t repaired = 0;  // manifests that were damaged on disk, and written anew from memory
+  std::string last_finding;
+  // Now.
+  bool running = false;
+  std::uint64_t round = 0;  // since the store was made
+  std::uint64_t round_bytes_done = 0, round_bytes_total = 0;
+  std::uint64_t last_ended_ms = 0, next_due_ms = 0;  // since 1970; 0: none has ended, one is running or it is off
+};
+
 struct Statistics {
   // Counters since open.
   std::uint64_t gets = 0, get_hits = 0, multi_gets = 0, puts = 0, merges = 0, erases = 0, range_erases = 0, batches = 0,
@@ -108,6 +123,7 @@ struct Statistics {
   MemoryStatistics memory;
   LossWindow loss_window;
   TransactionStatistics transactions;
+  ScrubStatistics scrub;
   std::vector<KeyspaceStatistics> keyspaces;
   Sequence last_sequence = 0;
   std::uint64_t live_snapshots = 0;
@@ -118,6 +134,8 @@ struct Statistics {
   std::uint64_t table_files_open = 0;        // now, at most open_files_max
   std::vector<DamagedTable> damaged_tables;  // empty, or where compaction has halted
   std::vector<DamagedBlobFile> damaged_blob_files;
+  // Empty, or the damage that made config.corruption_action stop writes, or reads too. Until it is opened again.
+  std::string stopped_by_damage;
   std::string background_error;  // empty, or why writes are stopped
 };
 

@@ -16,6 +16,8 @@ constexpr std::string_view kNeverZero{};
 constexpr std::array<std::string_view, 3> kSyncModes{"sync", "periodic", "async"};
 constexpr std::array<std::string_view, 3> kCompressions{"none", "lz4", "zstd"};
 constexpr std::array<std::string_view, 3> kIntegrityLevels{"basic", "standard", "paranoid"};
+constexpr std::array<std::string_view, 3> kChecksumAlgorithms{"auto", "xxh3", "blake3"};
+constexpr std::array<std::string_view, 3> kCorruptionActions{"isolate", "read-only", "halt"};
 
 template <auto kMember>
 using MemberType = std::remove_cvref_t<decltype(std::declval<LightningDbConfig>().*kMember)>;
@@ -106,6 +108,18 @@ constexpr Setting kSettings[] = {
         "integrity_validation_level", kIntegrityLevels,
         "what covers stored bytes: XXH3 check values, BLAKE3 tags, or BLAKE3 tags with "
         "tables read back after writing"),
+    choice<&C::checksum_algorithm>("checksum_algorithm", kChecksumAlgorithms,
+                                   "how tags of stored blocks are made; auto: as integrity_validation_level says"),
+    duration<&C::scrub_period>("scrub_period", 1000, 365ull * 24 * 3'600'000, "never",
+                               "how often all that is stored is read and compared with its tags in the background"),
+    size<&C::scrub_bytes_per_second>("scrub_bytes_per_second", 64 * kKiB, 100 * kGiB, "auto",
+                                     "reading of the scrubber per second; auto: a round takes half of scrub_period, at "
+                                     "1MiB or more"),
+    choice<&C::corruption_action>("corruption_action", kCorruptionActions,
+                                  "what follows when damage is met: only what touches it fails; writes are refused, "
+                                  "too; or reads and writes of everything"),
+    flag<&C::fail_on_corruption>("fail_on_corruption",
+                                 "opening fails if a table or blob file is missing, or damaged in what opening reads"),
     flag<&C::compression_enabled>("compression_enabled", "off stores every block as it is"),
     choice<&C::compression_upper>("compression_upper", kCompressions, "compression of all levels but the last"),
     choice<&C::compression_bottom>("compression_bottom", kCompressions,
@@ -182,7 +196,8 @@ constexpr Unit kSizeUnits[] = {{"", 1},
                                {"t", kTiB},
                                {"tib", kTiB},
                                {"tb", 1'000'000'000'000}};
-constexpr Unit kDurationUnits[] = {{"ms", 1}, {"s", 1000}, {"min", 60'000}, {"m", 60'000}, {"h", 3'600'000}};
+constexpr Unit kDurationUnits[] = {{"ms", 1},     {"s", 1000},      {"min", 60'000},
+                                   {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 

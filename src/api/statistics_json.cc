@@ -70,6 +70,14 @@ void add_transactions(JsonText& json, const TransactionStatistics& s) {
       .end_object();
 }
 
+void add_scrub(JsonText& json, const ScrubStatistics& s) {
+  json.begin_object("scrub").field("rounds", s.rounds).field("files_read", s.files_read);
+  json.field("bytes_read", s.bytes_read).field("findings", s.findings).field("repaired", s.repaired);
+  json.field("last_finding", s.last_finding).field("running", s.running).field("round", s.round);
+  json.field("round_bytes_done", s.round_bytes_done).field("round_bytes_total", s.round_bytes_total);
+  json.field("last_ended_ms", s.last_ended_ms).field("next_due_ms", s.next_due_ms).end_object();
+}
+
 void add_blobs(JsonText& json, const BlobStatistics& blobs) {
   json.begin_object("blobs").field("files", blobs.files).field("bytes", blobs.bytes).field("records", blobs.records);
   json.field("live_bytes", blobs.live_bytes).field("garbage_bytes", blobs.garbage_bytes).end_object();
@@ -122,12 +130,14 @@ void add_statistics(JsonText& json, const Statistics& s) {
   add_latency(json, "sync_latency", s.sync_latency);
   add_state(json, s);
   add_transactions(json, s.transactions);
+  add_scrub(json, s.scrub);
   add_keyspaces(json, s);
   add_blobs(json, s.blobs);
   add_damage(json, s);
   json.field("last_sequence", s.last_sequence).field("live_snapshots", s.live_snapshots);
   json.field("bytes_on_disk", s.bytes_on_disk)
       .field("ballast_bytes", s.ballast_bytes)
+      .field("stopped_by_damage", s.stopped_by_damage)
       .field("background_error", s.background_error);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/recovery.h"
+#include "engine/scrub.h"
 
 namespace lightning::backup {
 
@@ -60,7 +61,7 @@ Status NewDatabase::remove_old() {
     LIGHTNING_TRY(remove_all_in(directory));
   LIGHTNING_ASSIGN(const auto names, env_.files.list(paths_.root));
   for (const std::string& name : names)
-    if (name.starts_with("MANIFEST-") || name == engine::kRecoveryJournalName)
+    if (name.starts_with("MANIFEST-") || name == engine::kRecoveryJournalName || name == engine::kScrubRecordName)
       LIGHTNING_TRY(env_.files.remove(paths_.root + "/" + name));
   return env_.files.sync_directory(paths_.root);
 }

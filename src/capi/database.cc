@@ -242,8 +242,8 @@ lightning_error* lightning_check(lightning_db* db, const lightning_check_options
     static constexpr lightning_check_options kDefaults = LIGHTNING_CHECK_OPTIONS_INIT;
     LIGHTNING_TRY(cleared(report, "report"));
     LIGHTNING_ASSIGN(const auto home, home_of(db));
-    LIGHTNING_ASSIGN(const auto known, options_of(options, kDefaults, sizeof(kDefaults)));
-    CheckOptions wanted{.full = known.full};
+    LIGHTNING_ASSIGN(const auto known, options_of(options, kDefaults, offsetof(lightning_check_options, threads)));
+    CheckOptions wanted{.full = known.full, .threads = known.threads};
     if (known.progress != nullptr)
       wanted.progress = [known](std::uint64_t done, std::uint64_t total) {
         return goes_on([&] { return known.progress(known.context, done, total); });

@@ -35,6 +35,13 @@ Result<Database> Context::open_for_reading(const OpenOptions& open_options) {
   return Database::open_read_only(loaded.path, loaded.config, open_options);
 }
 
+Result<Database> Context::open_to_look() {
+  LIGHTNING_ASSIGN(LoadedConfig loaded, load_with_path());
+  loaded.config.fail_on_corruption = false;
+  loaded.config.corruption_action = CorruptionAction::kIsolate;
+  return Database::open_read_only(loaded.path, loaded.config);
+}
+
 Result<Database> Context::open_for_writing(Writing writing, bool create_if_missing, const OpenOptions& open_options) {
   LIGHTNING_ASSIGN(LoadedConfig loaded, load_with_path());
   loaded.config.create_if_missing &= create_if_missing;

@@ -34,6 +34,8 @@ class Context {
   Result<std::string> database_path();
   // Never creates anything and works beside a writer in another process.
   Result<Database> open_for_reading(const OpenOptions& open_options = {});
+  // The same for who looks for damage: none is a reason not to open, nor to stop reading.
+  Result<Database> open_to_look();
   // kOneOperation: if nobody says otherwise, with the smallest log segments, which are allocated in no time.
   enum class Writing : std::uint8_t { kOneOperation, kManyOperations };
   Result<Database> open_for_writing(Writing writing, bool create_if_missing, const OpenOptions& open_options = {});

@@ -47,7 +47,7 @@ std::string text_of(const Database& db, const Statistics& s) {
 }
 
 CommandResult stats(Context& context) {
-  LIGHTNING_ASSIGN(const Database db, context.open_for_reading());
+  LIGHTNING_ASSIGN(const Database db, context.open_to_look());
   const Statistics statistics = db.stats();
   if (context.options.json) {
     LIGHTNING_TRY(context.print(json_of(db, statistics)));

@@ -48,11 +48,12 @@ Status print_check_text(Context& context, const CheckReport& report) {
                                                : human_count(report.findings.size()) + " findings (" + looked + ")");
 }
 
-CommandResult check(Context& context, bool quick) {
-  LIGHTNING_ASSIGN(const Database db, context.open_for_reading());
+CommandResult check(Context& context, bool quick, std::uint32_t threads) {
+  LIGHTNING_ASSIGN(const Database db, context.open_to_look());
   Progress progress(ProgressMode::kAuto, context.options.json, "checked");
   CheckOptions options;
   options.full = !quick;
+  options.threads = threads;
   options.progress = [&](std::uint64_t done, std::uint64_t total) {
     progress.report(0, done, total);
     return true;
@@ -96,7 +97,10 @@ void add_upkeep_commands(CommandLine& line) {
                               "lightning_db check --path orders\n"
                               "lightning_db check --path orders --quick --json");
   checking.flag("--quick", *quick, "manifest, file sizes and table roots only, not every block");
-  checking.runs([&line, quick] { return check(line.context(), *quick); });
+  auto threads = std::make_shared<std::uint64_t>(0);
+  checking.number("--threads", *threads, "N", "files read side by side, if not one for each core (at most 8)", 1, 64);
+  checking.runs(
+      [&line, quick, threads] { return check(line.context(), *quick, static_cast<std::uint32_t>(*threads)); });
 
   auto range = std::make_shared<RangeOptions>();
   Command compacting = line.add("compact", "Rewrites tables until each range lies in one level; reclaims space.",

@@ -433,8 +433,7 @@ compaction::OutputOptions Engine::output_options(const Tree& tree, std::uint32_t
   output.table.compression = !config_.compression_enabled ? Compression::kNone
                              : bottommost && level > 0    ? config_.compression_bottom
                                                           : config_.compression_upper;
-  output.table.tags = config_.integrity_validation_level == IntegrityLevel::kBasic ? base::TagAlgorithm::kXxh3
-                                                                                   : base::TagAlgorithm::kBlake3;
+  output.table.tags = tag_algorithm();
   output.table.parity = config_.block_parity;
   output.table.created_ns = env_.clock.wall_ns();
   output.table.origin = sstable::TableOrigin{tree.id, tree.name, manifest::encode(tree.options)};
@@ -526,11 +525,12 @@ void Engine::remove_obsolete_files() {
 // --- errors and pressure ------------------------------------------------------------------------------------------
 
 // Damage of one file stops what would read it, and nothing else.
-bool Engine::note_damage(const manifest::Version& version, const Error& error) const {
+bool Engine::note_damage(const manifest::Version& version, const Error& error) {
   if (error.code() == ErrorCode::kBlobCorrupt || error.code() == ErrorCode::kBlobMissing) {
     for (const manifest::BlobPtr& blob : version.blobs) {
       if (blob->file->path() != error.context().file) continue;
       blob->mark_damaged(error);
+      act_on_damage(error);
       return true;
     }
     return false;
@@ -540,6 +540,7 @@ bool Engine::note_damage(const manifest::Version& version, const Error& error) c
     for (const manifest::TablePtr& table : level) {
       if (table->table->path() != error.context().file) continue;
       table->mark_damaged(error);
+      act_on_damage(error);
       return true;
     }
   }
@@ -591,8 +592,9 @@ void Engine::run_recovery() {
   job_ended();
 }
 
-// A manifest whose last append failed is replaced by a new one.
+// A manifest whose last append failed is replaced by a new one. What damage has stopped stays so.
 Status Engine::recover_from_background_error() {
+  if (first_damage_.damaged()) return {};
   {
     base::MutexLock lock(jobs_mutex_);
     if (background_error_ && background_error_->category() == ErrorCategory::kCritical) return *background_error_;

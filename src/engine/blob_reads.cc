@@ -14,7 +14,7 @@ Error naming(std::string_view key, const Error& error) {
 
 }  // namespace
 
-Error Engine::large_damage(const manifest::Version& version, std::string_view key, const Error& error) const {
+Error Engine::large_damage(const manifest::Version& version, std::string_view key, const Error& error) {
   note_damage(version, error);
   return naming(key, error);
 }

@@ -13,40 +13,6 @@ Engine::BlobsNow Engine::blobs_now(const Tree& tree) {
   return {tree.pin_view(), keyspace->second.blobs};
 }
 
-// The file itself: there, of its size, and with `full` every record of it.
-Status Engine::check_blob_file(const manifest::BlobPtr& blob, bool full, CheckReport& report,
-                               const std::function<bool(std::uint64_t)>& before_read) {
-  const blob::FileMeta& meta = blob->meta();
-  const std::string& path = blob->file->path();
-  report.blob_files += 1;
-  report.blob_records += meta.records;
-  report.bytes += meta.file_bytes;
-  LIGHTNING_ASSIGN(const bool there, env_.files.exists(path));
-  if (!there) {
-    report.findings.push_back({Error(ErrorCode::kBlobMissing, "the blob file is missing").at_file(path)});
-    return {};
-  }
-  LIGHTNING_ASSIGN(const env::FileInfo info, env_.files.info(path));
-  if (info.bytes != meta.file_bytes) {
-    report.findings.push_back(
-        {Error(ErrorCode::kBlobCorrupt, "the blob file has " + std::to_string(info.bytes) +
-                                            " bytes, the manifest says " + std::to_string(meta.file_bytes))
-             .at_file(path)});
-    return {};
-  }
-  if (!full) return {};
-  const std::size_t before = report.findings.size();
-  const bool whole = blob->file->check(
-      [&](const Error& error) {
-        report.findings.push_back({error});
-        blob->mark_damaged(error);
-        return true;
-      },
-      before_read);
-  if (whole && report.findings.size() == before) blob->mark_whole();
-  return {};
-}
-
 // Every reference of the tables points to a file that is named, and the manifest knows how many there are.
 void Engine::check_references(const BlobsNow& now, CheckReport& report) {
   compaction::BlobTally found;

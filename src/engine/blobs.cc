@@ -27,8 +27,7 @@ std::uint64_t Engine::blob_threshold(const Tree& tree) const {
 blob::WriterOptions Engine::blob_writer_options() const {
   blob::WriterOptions options;
   options.compression = config_.compression_enabled ? config_.compression_bottom : Compression::kNone;
-  options.tags = config_.integrity_validation_level == IntegrityLevel::kBasic ? base::TagAlgorithm::kXxh3
-                                                                              : base::TagAlgorithm::kBlake3;
+  options.tags = tag_algorithm();
   options.created_ns = env_.clock.wall_ns();
   return options;
 }
@@ -109,6 +108,8 @@ Status Engine::attach_blob(Tree& tree, std::string_view encoded_reference) {
   if (const auto info = env_.files.info(paths_.blob(meta.number))) meta.file_bytes = info->bytes;
   manifest::Version::Change change;
   LIGHTNING_ASSIGN(auto blob, open_blob(meta, false));
+  if (const auto damage = blob->damaged() ? blob->damage() : std::nullopt)
+    LIGHTNING_TRY(refuse_if_told("a blob file of keyspace '" + tree.printable_name() + "'", *damage));
   change.add_blobs.push_back(std::move(blob));
   tree.install(version->with(change), 0);
   return {};

@@ -125,6 +125,16 @@ bool DatabaseIterator::usable() {
   if (!entries_) return false;
   status_ = {};
   ++seeks_;
+  return !stopped();
+}
+
+// Damage has halted the database.
+bool DatabaseIterator::stopped() {
+  if (!engine_->is_halted()) [[likely]]
+    return false;
+  leave_large();
+  valid_ = false;
+  status_ = engine_->halted();
   return true;
 }
 
@@ -170,6 +180,7 @@ void DatabaseIterator::seek_for_prev(std::string_view target) {
 }
 
 void DatabaseIterator::next() {
+  if (stopped()) return;
   if (!forward_) {
     // entries_ stands before every version of the saved key, or beyond the start.
     forward_ = true;
@@ -182,6 +193,7 @@ void DatabaseIterator::next() {
 }
 
 void DatabaseIterator::prev() {
+  if (stopped()) return;
   if (forward_ && on_entry_) {
     saved_key_.assign(entries_->entry().key);
     do entries_->prev();

@@ -56,6 +56,7 @@ class DatabaseIterator final : public Cursor, private LargeValueSource {
   std::string_view large_value() const;
   void leave_large();
   bool usable();
+  bool stopped();
   void find_forward(bool skip_saved_key);
   bool stand_on(const format::Entry& entry);
   bool resolve_forward();

@@ -6,8 +6,9 @@
 // One file per question: open.cc (recovery and closing; recovery.h keeps its book), replay.cc (the log's part in it),
 // write.cc (commit pipeline and back-pressure), read.cc (point reads), background.cc (flush and compaction), install.cc
 // (what becomes durable of them, and how much log is needed), blobs.cc (large values: their files and their garbage),
-// space.cc (a full disk), upkeep.cc (compact_range, check, sizes, statistics), checkpoint.cc (a moment held in place
-// for copying), keyspaces.cc.
+// space.cc (a full disk), damage.cc (what damage of one file stops), scrub.cc (reads all of it in the background),
+// check.cc, upkeep.cc (compact_range, sizes, statistics), checkpoint.cc (a moment held in place for copying),
+// keyspaces.cc.
 //
 // Threads: any method from any thread between open() and close().
 #pragma once
@@ -35,6 +36,7 @@
 #include "engine/clock.h"
 #include "engine/counters.h"
 #include "engine/resolve.h"
+#include "engine/scrub.h"
 #include "engine/snapshots.h"
 #include "engine/tree.h"
 #include "engine/tuning.h"
@@ -249,12 +251,15 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status read_large(const ReadView& view, std::string_view key, std::string_view encoded, bool fill,
                     std::string& value);
   // Takes note of what was met in a blob file; the error with the key in it.
-  Error large_damage(const manifest::Version& version, std::string_view key, const Error& error) const;
+  Error large_damage(const manifest::Version& version, std::string_view key, const Error& error);
   // The same without cache and without taking note of damage.
   static Status load_large(const manifest::Version& version, std::string_view key, std::string_view encoded,
                            std::string& value);
   // True if `error` is about a table of `version`, which from now on counts as damaged: so much is settled.
-  bool note_damage(const manifest::Version& version, const Error& error) const;
+  bool note_damage(const manifest::Version& version, const Error& error);
+  // Whether damage has stopped reads, and what they answer then.
+  bool is_halted() const { return halted_.load(std::memory_order_relaxed); }
+  Error halted() const;
   void count(Counter counter, std::uint64_t amount) { counters_.add(counter, amount); }
   // The time now if this call is one of those whose latency is measured, else 0.
   std::uint64_t begin_timing() {
@@ -494,14 +499,30 @@ class Engine : public std::enable_shared_from_this<Engine> {
                       manifest::VersionEdit& edit);
   static Status first_finding(const std::function<void(const std::function<bool(const Error&)>&)>& check);
 
+  // --- check.cc
+  struct FileCheck;
+  bool read_all_of(const manifest::TableHandle& handle, std::uint64_t& rebuilt,
+                   const std::function<bool(const Error&)>& found,
+                   const std::function<bool(std::uint64_t)>& before_read);
+  void note_check_finding(FileCheck& file, const Error& error);
+  Status check_file(FileCheck& file, bool full, const std::function<bool(std::uint64_t)>& before_read);
+  Status check_files(const CheckOptions& options, std::vector<FileCheck>& files);
+
+  // --- damage.cc
+  void act_on_damage(const Error& damage);  // as config_.corruption_action says
+  void act_on_damage_at_opening();
+  void note_damage_of(manifest::DamageMark& mark, const Error& error);
+  Status refuse_if_told(const std::string& what, const Error& damage) const;  // fail_on_corruption
+  Error read_only_by_damage() const;
+  base::TagAlgorithm tag_algorithm() const;
+  manifest::DamageMark first_damage_;  // the one that stopped more than itself
+
   // --- blob_upkeep.cc
   struct BlobsNow {
     PinnedView view;
     std::map<format::FileNumber, manifest::BlobFileState> files;  // but for those that only the log refers to
   };
   BlobsNow blobs_now(const Tree& tree);
-  Status check_blob_file(const manifest::BlobPtr& blob, bool full, CheckReport& report,
-                         const std::function<bool(std::uint64_t)>& before_read);
   void check_references(const BlobsNow& now, CheckReport& report);
   void add_blob_statistics(const Tree& tree, KeyspaceStatistics& keyspace, Statistics& stats);
 
@@ -528,6 +549,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   alignas(64) std::atomic<Sequence> visible_{0};
   alignas(64) std::atomic<bool> closed_{false};
+  std::atomic<bool> halted_{false};
+  std::atomic<bool> out_of_use_{false};  // one of the two
   std::atomic<bool> closing_{false};
   std::atomic<bool> writes_stopped_{false};
   std::atomic<bool> recovery_queued_{false};
@@ -603,6 +626,35 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::atomic<std::uint64_t> room_since_ns_{0};  // the last shortage ended then; 0: there was none
   std::optional<Error> shortage_ LIGHTNING_GUARDED_BY(jobs_mutex_);
   base::Thread space_watch_;
+
+  // --- scrub.cc
+  struct ScrubTarget {  // a table or a blob file
+    format::FileNumber number = 0;
+    std::uint64_t bytes = 0, bytes_left = 0;  // bytes_left: of the round, this file included
+    manifest::TablePtr table = {};
+    manifest::BlobPtr blob = {};
+  };
+  std::uint64_t wall_ms() const;
+  void start_scrubbing();
+  void keep_scrubbing();
+  bool wait_until_wall(std::uint64_t until_ms);
+  bool scrub_round();
+  std::optional<ScrubTarget> next_to_scrub();
+  void set_scrub_rate(std::uint64_t bytes_left);
+  bool scrub_file(const ScrubTarget& target);
+  void note_scrub_finding(const Error& error);
+  void scrub_manifest();
+  Status compare_manifest() LIGHTNING_REQUIRES(manifest_mutex_);
+  void read_scrub_record();
+  void save_scrub_record();
+  void add_scrub_statistics(Statistics& stats);
+  base::Mutex scrub_mutex_{base::LockRank::kLeaf};
+  ScrubRecord scrub_ LIGHTNING_GUARDED_BY(scrub_mutex_);
+  ScrubStatistics scrub_totals_ LIGHTNING_GUARDED_BY(scrub_mutex_);  // since the opening
+  std::uint64_t scrub_saved_ms_ LIGHTNING_GUARDED_BY(scrub_mutex_) = 0;
+  std::uint64_t scrub_due_ms_ LIGHTNING_GUARDED_BY(scrub_mutex_) = 0;
+  base::RateLimiter scrub_limiter_{0};
+  base::Thread scrub_thread_;
 
   base::RateLimiter rate_limiter_;
   std::unique_ptr<base::Lane> flush_lane_, compaction_lane_;  // destroyed first: their jobs use all of the above

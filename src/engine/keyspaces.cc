@@ -58,8 +58,8 @@ std::vector<TreePtr> Engine::all_trees() const {
 Result<Tree*> Engine::tree_of(const Keyspace& keyspace) const {
   Tree* tree = keyspace.tree_.get();
   if (tree == nullptr) return Error(ErrorCode::kInvalidArgument, "the keyspace handle is empty");
-  if (closed_.load(std::memory_order_acquire)) [[unlikely]]
-    return Error(ErrorCode::kClosed, "the database is closed");
+  if (out_of_use_.load(std::memory_order_acquire)) [[unlikely]]
+    return closed_.load() ? Error(ErrorCode::kClosed, "the database is closed") : halted();
   if (&tree->epochs() != &epochs_) [[unlikely]]
     return Error(ErrorCode::kInvalidArgument, "the keyspace '" + tree->name + "' belongs to another database");
   if (tree->dropped.load(std::memory_order_acquire)) [[unlikely]]

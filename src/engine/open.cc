@@ -97,6 +97,7 @@ Result<std::shared_ptr<Engine>> Engine::open(env::Env& env, const std::string& p
     return Error(status.error()).while_doing("opening " + path);
   }
   engine->recovery_report_ = std::move(recovery.report());
+  engine->act_on_damage_at_opening();
   return engine;
 }
 
@@ -304,7 +305,8 @@ Status Engine::refuse_foreign_directory() {
   for (const std::string& name : names) {
     const bool ours = name == "LOCK" || name == manifest::kSuperblockName || name.starts_with("MANIFEST-") ||
                       name == "wal" || name == "tables" || name == "blobs" || name == "lost+found" ||
-                      name == kRecoveryJournalName || name == kRestoringName || name == kBallastName;
+                      name == kRecoveryJournalName || name == kRestoringName || name == kBallastName ||
+                      name == kScrubRecordName;
     if (ours) continue;
     // Strangers are tolerated beside a store, never taken for one.
     if (std::find(names.begin(), names.end(), manifest::kSuperblockName) != names.end()) return {};
@@ -397,8 +399,9 @@ Status Engine::open_tables(Recovery& recovery) {
     for (const auto& level : keyspace.levels) files += level.size();
     files += keyspace.blobs.size();
   }
-  const auto isolated = [&](std::string_view what, const std::string& path, const Error& damage) {
-    recovery.note(RecoveryNote::Kind::kIsolated, std::string(what) + ": " + damage.message(), path);
+  const auto isolated = [&](const std::string& what, const std::string& path, const Error& damage) {
+    recovery.note(RecoveryNote::Kind::kIsolated, what + ": " + damage.message(), path);
+    return refuse_if_told(what, damage);
   };
   for (const auto& [id, keyspace] : state.keyspaces) {
     auto version = std::make_shared<manifest::Version>();
@@ -406,7 +409,7 @@ Status Engine::open_tables(Recovery& recovery) {
       for (const sstable::TableMeta& meta : keyspace.levels[level]) {
         LIGHTNING_ASSIGN(auto table, open_table(meta, false));
         if (const auto damage = table->damaged() ? table->damage() : std::nullopt)
-          isolated("a table of keyspace '" + keyspace.name + "'", table->table->path(), *damage);
+          LIGHTNING_TRY(isolated("a table of keyspace '" + keyspace.name + "'", table->table->path(), *damage));
         version->levels[level].push_back(std::move(table));
         bytes += meta.file_bytes;
         LIGHTNING_TRY(recovery.progress(++tables + blob_files, files));
@@ -417,7 +420,7 @@ Status Engine::open_tables(Recovery& recovery) {
     for (const auto& [number, file] : keyspace.blobs) {
       LIGHTNING_ASSIGN(auto blob, open_blob(file.meta, false));
       if (const auto damage = blob->damaged() ? blob->damage() : std::nullopt)
-        isolated("a blob file of keyspace '" + keyspace.name + "'", paths_.blob(number), *damage);
+        LIGHTNING_TRY(isolated("a blob file of keyspace '" + keyspace.name + "'", paths_.blob(number), *damage));
       blobs.add_blobs.push_back(std::move(blob));
       bytes += file.meta.file_bytes;
       LIGHTNING_TRY(recovery.progress(tables + ++blob_files, files));
@@ -521,10 +524,12 @@ void Engine::start_background() {
   }
   update_pressure();
   schedule_compactions();
+  start_scrubbing();
 }
 
 Status Engine::close() {
   if (closed_.exchange(true)) return {};
+  out_of_use_.store(true, std::memory_order_release);
   if (companion_) companion_->stop();
   closing_.store(true, std::memory_order_release);
   wait_for_jobs();
@@ -564,9 +569,10 @@ void Engine::wait_for_jobs() {
 
 void Engine::release_everything() {
   closed_.store(true);
+  out_of_use_.store(true);
   closing_.store(true);
   wait_for_jobs();
-  for (base::Thread* const watch : {&expiry_watch_, &space_watch_}) {
+  for (base::Thread* const watch : {&expiry_watch_, &space_watch_, &scrub_thread_}) {
     if (!watch->joinable()) continue;
     watch->join();
     wait_for_jobs();  // for what it began just now

@@ -1,4 +1,4 @@
-// Upkeep on demand: flush, compact_range, check, sizes and statistics.
+// Upkeep on demand: flush, compact_range, sizes and statistics.
 #include <algorithm>
 
 #include "engine/engine.h"
@@ -145,76 +145,6 @@ Result<std::uint64_t> Engine::approximate_size(const Keyspace& keyspace, const K
   return bytes;
 }
 
-Result<CheckReport> Engine::check(const CheckOptions& options) {
-  if (closed_.load()) return Error(ErrorCode::kClosed, "the database is closed");
-  CheckReport report;
-  std::vector<BlobsNow> all;
-  std::uint64_t total = 0, done = 0;
-  for (const TreePtr& tree : all_trees()) {
-    all.push_back(blobs_now(*tree));
-    for (const auto& level : all.back().view->version->levels)
-      for (const auto& table : level) total += table->meta().file_bytes;
-    for (const auto& blob : all.back().view->version->blobs) total += blob->meta().file_bytes;
-  }
-  bool stopped = false;
-  const auto before_read = [&](std::uint64_t bytes) {
-    done += bytes;
-    if (options.progress && !options.progress(std::min(done, total), total)) stopped = true;
-    return !stopped && !closing();
-  };
-  for (const BlobsNow& now : all) {
-    const PinnedView& view = now.view;
-    if (auto valid = view->version->validate(); !valid) report.findings.push_back({valid.error()});
-    for (const auto& level : view->version->levels) {
-      for (const auto& table : level) {
-        const sstable::TableMeta& meta = table->meta();
-        report.tables += 1;
-        report.entries += meta.entries;
-        report.bytes += meta.file_bytes;
-        report.blocks += table->table->properties().blocks;
-        LIGHTNING_ASSIGN(const bool there, env_.files.exists(table->table->path()));
-        if (!there) {
-          report.findings.push_back(
-              {Error(ErrorCode::kTableMissing, "table " + std::to_string(meta.number) + " is missing")
-                   .at_file(table->table->path())});
-          continue;
-        }
-        LIGHTNING_ASSIGN(const env::FileInfo info, env_.files.info(table->table->path()));
-        if (info.bytes != meta.file_bytes) {
-          report.findings.push_back(
-              {Error(ErrorCode::kTableCorrupt, "the table has " + std::to_string(info.bytes) +
-                                                   " bytes, the manifest says " + std::to_string(meta.file_bytes))
-                   .at_file(table->table->path())});
-          continue;
-        }
-        if (!options.full) {
-          if (const auto& damage = table->table->damage()) report.findings.push_back({*damage});
-        } else {
-          const std::size_t before = report.findings.size();
-          const std::uint64_t worn = table->table->worn();
-          table->table->check(
-              [&](const Error& error) {
-                report.findings.push_back({error});
-                table->mark_damaged(error);
-                return true;
-              },
-              before_read);
-          report.rebuilt_blocks += table->table->worn() - worn;
-          if (!stopped && !closing() && report.findings.size() == before) table->mark_whole();
-        }
-        if (stopped) return Error(ErrorCode::kCancelled, "the check was cancelled");
-      }
-    }
-    for (const manifest::BlobPtr& blob : view->version->blobs) {
-      LIGHTNING_TRY(check_blob_file(blob, options.full, report, before_read));
-      if (stopped) return Error(ErrorCode::kCancelled, "the check was cancelled");
-    }
-    if (options.full) check_references(now, report);
-  }
-  if (report.rebuilt_blocks != 0) schedule_compactions();  // which write them anew
-  return report;
-}
-
 namespace {
 
 LatencySummary summary_of(const base::Histogram& histogram) {
@@ -353,6 +283,9 @@ Statistics Engine::stats() {
   stats.table_files_open = table_files_.open_now();
   stats.last_sequence = visible();
   stats.live_snapshots = snapshots_.count();
+  add_scrub_statistics(stats);
+  if (const auto damage = first_damage_.damaged() ? first_damage_.damage() : std::nullopt)
+    stats.stopped_by_damage = damage->to_string();
   {
     base::MutexLock lock(jobs_mutex_);
     if (const auto& error = background_error_ ? background_error_ : shortage_)

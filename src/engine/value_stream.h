@@ -44,14 +44,14 @@ class ValueSource {
   // Of a value that is in place.
   explicit ValueSource(PinnedValue value) : value_(std::move(value)) {}
   // Of a large one, in a file that `view` keeps.
-  ValueSource(std::shared_ptr<const Engine> engine, PinnedView view, std::string_view key, blob::ValueCursor cursor)
+  ValueSource(std::shared_ptr<Engine> engine, PinnedView view, std::string_view key, blob::ValueCursor cursor)
       : engine_(std::move(engine)), view_(std::move(view)), key_(key), cursor_(std::move(cursor)) {}
 
   std::uint64_t size() const { return cursor_ ? cursor_->size() : value_.value().size(); }
   Status read(std::uint64_t offset, std::span<char> into);
 
  private:
-  const std::shared_ptr<const Engine> engine_;
+  const std::shared_ptr<Engine> engine_;
   PinnedView view_;
   const std::string key_;
   std::optional<blob::ValueCursor> cursor_;

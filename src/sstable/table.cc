@@ -304,6 +304,7 @@ std::vector<std::string> Table::split_keys(std::size_t parts) const {
 }
 
 const std::optional<Error>& Table::damage() const { return impl_->damage_; }
+void Table::note_worn() const { impl_->note_worn(); }
 std::uint64_t Table::worn() const { return impl_->worn_.load(std::memory_order_relaxed); }
 const format::RangeTombstones* Table::ranges() const { return impl_->ranges_ ? &impl_->ranges_->set : nullptr; }
 const TableMeta& Table::meta() const { return impl_->meta_; }

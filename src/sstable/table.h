@@ -165,6 +165,7 @@ class Table {
   // How often something of the file was not as it was written, though nothing is lost: a data block that had to be
   // rebuilt from parity, or parity itself. Above 0, the table should be written anew before more is damaged.
   std::uint64_t worn() const;
+  void note_worn() const;  // as another opening of the file has found it
   const TableMeta& meta() const;
   const std::string& path() const;
   // For `lightning_db inspect sst`.

@@ -263,6 +263,7 @@ AT(lightning_check_options, struct_size, 0);
 AT(lightning_check_options, full, 8);
 AT(lightning_check_options, progress, 16);
 AT(lightning_check_options, context, 24);
+AT(lightning_check_options, threads, 32);
 HOLDS(sizeof(lightning_check_options) >= 32);
 
 AT(lightning_statistics, gets, 0);

@@ -13,7 +13,9 @@
 #include <string>
 #include <vector>
 
+#include "engine/scrub.h"
 #include "index/world.h"
+#include "manifest/manifest.h"
 #include "support/must.h"
 #include "support/simulated_seeds.h"
 
@@ -47,7 +49,7 @@ bool is_data(const std::string& path) {
 // Nothing that a store holds depends on these.
 bool is_beside(const std::string& path) {
   return path.ends_with("/LOCK") || path.ends_with("/RECOVERY") || path.ends_with("/BALLAST") ||
-         path.find("/lost+found/") != std::string::npos;
+         path.ends_with("/SCRUB") || path.find("/lost+found/") != std::string::npos;
 }
 
 bool tells_of_damage(ErrorCode code) {
@@ -205,6 +207,8 @@ class EveryByteOfAStore : public testing::Test {
     ASSERT_TRUE(disk.create_directories("/store/lost+found"));
     ASSERT_TRUE(disk.put_file("/store/lost+found/1767225600-000000000002.sst", std::string(100, 'x')));
     ASSERT_TRUE(disk.put_file("/store/BALLAST", std::string(100, '\0')));
+    const format::Uid store = must(manifest::read_superblock(world_.env().env, kStore)).store_id;
+    ASSERT_TRUE(disk.put_file("/store/SCRUB", encode(ScrubRecord{.round = 2, .next = 3, .end = 9}, store)));
     for (const std::string& path : disk.files_below(kStore)) files_[path] = disk.content(path);
   }
 
@@ -318,7 +322,7 @@ class EveryByteOfAStore : public testing::Test {
 };
 
 TEST_F(EveryByteOfAStore, HasEveryKindOfFileAndRecord) {
-  for (const char* name : {"/store/SUPERBLOCK", "/store/LOCK", "/store/RECOVERY", "/store/BALLAST"})
+  for (const char* name : {"/store/SUPERBLOCK", "/store/LOCK", "/store/RECOVERY", "/store/BALLAST", "/store/SCRUB"})
     EXPECT_TRUE(files_.contains(name)) << name;
   std::uint64_t segments = 0, tables = 0, blobs = 0, manifests = 0;
   for (const auto& [path, bytes] : files_) {
