@@ -19,13 +19,14 @@ void add_manifest_seeds(Seeds& seeds);
 void add_blob_seeds(Seeds& seeds);
 void add_index_seeds(Seeds& seeds);
 void add_backup_seeds(Seeds& seeds);
+void add_crypto_seeds(Seeds& seeds);
 void add_text_seeds(Seeds& seeds);
 void add_contents_seeds(Seeds& seeds);
 
 inline Seeds make_seeds() {
   Seeds seeds;
   for (const auto add : {add_format_seeds, add_table_seeds, add_log_seeds, add_manifest_seeds, add_blob_seeds,
-                         add_index_seeds, add_backup_seeds, add_text_seeds, add_contents_seeds})
+                         add_index_seeds, add_backup_seeds, add_crypto_seeds, add_text_seeds, add_contents_seeds})
     add(seeds);
   return seeds;
 }

@@ -2,8 +2,10 @@
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 
 #include "env/env.h"
+#include "env/process.h"
 
 namespace lightning::env {
 
@@ -27,6 +29,11 @@ std::string process_description() {
   std::array<char, 256> host{};
   if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '?';
   return "pid " + std::to_string(::getpid()) + " (" + command + ") on host " + host.data();
+}
+
+std::optional<std::string> environment_variable(const std::string& name) {
+  const char* const value = std::getenv(name.c_str());
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
 }  // namespace lightning::env

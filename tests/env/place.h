@@ -6,9 +6,11 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "env/file_system.h"
 #include "support/expect.h"
+#include "support/must.h"
 
 namespace lightning::env {
 
@@ -24,6 +26,13 @@ class Place {
 std::unique_ptr<Place> make_posix_place();
 std::unique_ptr<Place> make_simulated_place();
 
+// What conformance_test.cc holds to the contract; each program that it is part of has its own.
+struct Implementation {
+  const char* name;
+  std::unique_ptr<Place> (*make)();
+};
+std::vector<Implementation> implementations();
+
 // Creates `path` holding `bytes`, synced.
 void write_whole(FileSystem& files, const std::string& path, std::string_view bytes);
 // The content of `path`, or its error's text.
@@ -31,15 +40,5 @@ std::string read_whole(FileSystem& files, const std::string& path);
 
 // Bytes that differ from place to place, so that misplaced ones show.
 std::string pattern(std::size_t bytes, unsigned seed = 1);
-
-// The value of a Result that must hold one.
-template <class T>
-T must(Result<T> result) {
-  if (!result) {
-    ADD_FAILURE() << result.error().to_string();
-    throw std::runtime_error(result.error().to_string());
-  }
-  return std::move(*result);
-}
 
 }  // namespace lightning::env
