@@ -8,7 +8,7 @@ _lightning_db() {
     --format) mapfile -t COMPREPLY < <(compgen -W 'jsonl csv tsv dump' -- "$current"); return ;;
   esac
   if [[ $COMP_CWORD -eq 1 ]]; then
-    words='put get delete merge ttl keyspace scan count import export index check compact recover repair backup restore stats config bench inspect version help completion --help --version'
+    words='put get delete merge ttl keyspace scan count import export index check compact recover repair backup restore archive stats config bench inspect version help completion --help --version'
   else
     case ${COMP_WORDS[1]} in
     put) words='--help --path --keyspace --config --preset --set --json --value-file --ttl --sync' ;;
@@ -24,10 +24,11 @@ _lightning_db() {
     index) words='--help --path --keyspace --config --preset --set --json --json-pointer --bytes --field --delimiter --of-key --unique --leave-out --equals --prefix --from --to --limit --after --reverse --values' ;;
     check) words='--help --path --keyspace --config --preset --set --json --quick --threads' ;;
     compact) words='--help --path --keyspace --config --preset --set --json --start --end --rewrite' ;;
-    recover) words='--help --path --keyspace --config --preset --set --json --dry-run' ;;
+    recover) words='--help --path --keyspace --config --preset --set --json --dry-run --from --archive --to' ;;
     repair) words='--help --path --keyspace --config --preset --set --json --to' ;;
     backup) words='--help --path --keyspace --config --preset --set --json --to --check-shared --from --number --keep --rate' ;;
     restore) words='--help --path --keyspace --config --preset --set --json --from --number --only --replace --rate' ;;
+    archive) words='--help --path --keyspace --config --preset --set --json' ;;
     stats) words='--help --path --keyspace --config --preset --set --json' ;;
     config) words='--help --path --keyspace --config --preset --set --json --describe' ;;
     bench) words='--help --path --keyspace --config --preset --set --json --workload --num --threads --key-size --value-size --batch-size --sync --seed' ;;

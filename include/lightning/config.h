@@ -155,6 +155,24 @@ struct LightningDbConfig {
   // Memory of one transaction: its writes, and at kSerializable what it read. Bytes; range 64 KiB .. 1 GiB.
   std::uint64_t transaction_memory_bytes = 64ull << 20;
 
+  // --- archive ------------------------------------------------------------------------------------
+  // A directory that gets all that is written, from which, with a backup, the database is brought back as it was at any
+  // moment (archive.h). It belongs to one database. Segments of the log stay until they are in it. Empty: no archive.
+  std::string archive_directory = {};
+  // Instead of a directory: a command for the shell that takes each file of the archive to where it shall be kept. %p
+  // is the file, %f the name to keep it under, %% a percent sign. Ending with 0 says that it is there, durably; else it
+  // is called again, later. A file may come twice, with the same content.
+  std::string archive_command = {};
+  // Longest time that the command may take for one file; then it is killed, which counts as a failure. Range 10 ms ..
+  // 24 h.
+  std::chrono::milliseconds archive_command_timeout{60'000};
+  // Longest time that a write waits for its archiving, if nothing fails. 0 = until a segment of the log is full, or the
+  // database is closed. Range 10 ms .. 24 h.
+  std::chrono::milliseconds archive_timeout{60'000};
+  // Full segments of the log that may wait for their archiving; beyond, writers wait (write_stall_timeout). Bytes; 0 =
+  // no limit but the disk. Range 1 MiB .. 1 TiB.
+  std::uint64_t archive_backlog_max = 0;
+
   // --- behaviour ----------------------------------------------------------------------------------
   bool create_if_missing = true;
   bool error_if_exists = false;

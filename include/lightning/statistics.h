@@ -65,7 +65,19 @@ struct StallStatistics {
   std::uint64_t memtable_limit_count = 0, memtable_limit_us = 0;  // waited for a flush
   std::uint64_t level0_slowdown_count = 0, level0_slowdown_us = 0;
   std::uint64_t level0_stop_count = 0, level0_stop_us = 0;
-  std::uint64_t log_limit_count = 0, log_limit_us = 0;  // waited for a log segment
+  std::uint64_t log_limit_count = 0, log_limit_us = 0;          // waited for a log segment
+  std::uint64_t archive_limit_count = 0, archive_limit_us = 0;  // waited for the archive (archive_backlog_max)
+};
+
+// The archive of the log (archive.h).
+struct ArchiveStatistics {
+  bool on = false;
+  std::uint64_t files = 0, bytes = 0;  // that it got since open, with those of streamed values
+  std::uint64_t failures = 0;          // since open
+  Sequence last_sequence = 0;          // of the newest commit in it
+  std::uint64_t next_file = 0;         // number of the next file
+  std::uint64_t backlog_bytes = 0;     // of full segments of the log that stay until they are in it
+  std::string error = {};              // why the last attempt failed; empty: it succeeded
 };
 
 struct MemoryStatistics {  // bytes by owner
@@ -124,6 +136,7 @@ struct Statistics {
   LossWindow loss_window;
   TransactionStatistics transactions;
   ScrubStatistics scrub;
+  ArchiveStatistics archive;
   std::vector<KeyspaceStatistics> keyspaces;
   Sequence last_sequence = 0;
   std::uint64_t live_snapshots = 0;

@@ -20,8 +20,7 @@ Status check_rules(const LightningDbConfig& config, const OriginOf& origin_of) {
   const auto show = [&](std::string_view name) {
     const Setting& setting = *find_setting(name);
     const std::string origin = origin_of ? origin_of(name) : "";
-    return std::string(name) + " = " + print_setting(setting, setting.get(config)) +
-           (origin.empty() ? "" : " (" + origin + ")");
+    return std::string(name) + " = " + print_setting_of(setting, config) + (origin.empty() ? "" : " (" + origin + ")");
   };
   for (const Setting& setting : settings_table())
     if (!in_range(setting, setting.get(config)))
@@ -39,6 +38,12 @@ Status check_rules(const LightningDbConfig& config, const OriginOf& origin_of) {
   if (config.cache_size != 0 && config.memtable_bytes > config.cache_size / 2)
     return rule_broken(show("memtable_bytes") + " is more than half of " + show("cache_size"),
                        "memtables are part of cache_size: raise it, or lower memtable_bytes");
+  if (!config.archive_directory.empty() && !config.archive_command.empty())
+    return rule_broken(show("archive_directory") + " and " + show("archive_command") + " are both given",
+                       "an archive has one destination: remove one of them");
+  for (const Setting& setting : settings_table())
+    if (setting.text != nullptr && !parse_setting(setting, config.*setting.text, 0))
+      return rule_broken(std::string(setting.name) + " is not one line of text", "allowed: " + print_range(setting));
   if (config.error_if_exists && !config.create_if_missing)
     return rule_broken(
         "no database can be opened with " + show("error_if_exists") + " and " + show("create_if_missing"),

@@ -88,7 +88,7 @@ class Layers {
     if (name.empty()) return {};
     LIGHTNING_ASSIGN(const LightningDbConfig preset, preset_config(name));
     const LightningDbConfig standard;
-    for (const Setting& setting : settings_table())
+    for (const Setting& setting : settings_table())  // none of them sets a text
       if (setting.get(preset) != setting.get(standard)) put(setting, setting.get(preset), "preset " + name);
     return {};
   }
@@ -151,7 +151,7 @@ class Layers {
     LIGHTNING_TRY(check_rules(into_.config, origin_of));
     for (const Setting& setting : settings_table())
       into_.settings.push_back(
-          {std::string(setting.name), print_setting(setting, setting.get(into_.config)), origin_of(setting.name)});
+          {std::string(setting.name), print_setting_of(setting, into_.config), origin_of(setting.name)});
     return {};
   }
 
@@ -173,9 +173,9 @@ class Layers {
 
   Status parse_and_put(const Setting& setting, const std::string& text, const std::string& place,
                        const std::string& origin) {
-    auto value = parse_setting(setting, text, memory_bytes_);
-    if (!value) return std::move(value).error().while_doing(place);
-    put(setting, *value, origin);
+    if (Status assigned = assign_setting(setting, text, memory_bytes_, into_.config); !assigned)
+      return std::move(assigned).error().while_doing(place);
+    origins_.insert_or_assign(std::string(setting.name), origin);
     return {};
   }
 
@@ -228,14 +228,14 @@ Result<LoadedConfig> load_layers(const ConfigSources& sources, const Variables& 
 }  // namespace api
 
 std::vector<SettingDescription> describe_settings() {
-  static constexpr std::string_view kTypes[] = {"size", "count", "duration", "switch", "choice"};
-  static constexpr std::string_view kUnits[] = {"bytes", "", "milliseconds", "", ""};
+  static constexpr std::string_view kTypes[] = {"size", "count", "duration", "switch", "choice", "text"};
+  static constexpr std::string_view kUnits[] = {"bytes", "", "milliseconds", "", "", ""};
   const LightningDbConfig standard;
   std::vector<SettingDescription> all;
   for (const api::Setting& setting : api::settings_table()) {
     const auto kind = static_cast<std::size_t>(setting.kind);
     all.push_back({std::string(setting.name), std::string(kTypes[kind]), std::string(kUnits[kind]),
-                   api::print_setting(setting, setting.get(standard)), api::print_range(setting),
+                   api::print_setting_of(setting, standard), api::print_range(setting),
                    std::string(setting.description)});
   }
   return all;
@@ -279,7 +279,7 @@ Result<LoadedConfig> load_config(const ConfigSources& sources) {
 std::vector<SettingValue> list_settings(const LightningDbConfig& config, const std::string& origin) {
   std::vector<SettingValue> values;
   for (const api::Setting& setting : api::settings_table())
-    values.push_back({std::string(setting.name), api::print_setting(setting, setting.get(config)), origin});
+    values.push_back({std::string(setting.name), api::print_setting_of(setting, config), origin});
   return values;
 }
 

@@ -2,6 +2,7 @@
 #include "lightning/database.h"
 
 #include "api/database_access.h"
+#include "archive/archiver.h"
 #include "engine/database_iterator.h"
 #include "engine/engine.h"
 #include "format/batch.h"
@@ -82,6 +83,7 @@ Result<Database> DatabaseAccess::open_as_given(env::Env& env, const std::string&
       engine::Engine::open(env, path, config, read_only ? Access::kReadOnly : Access::kReadWrite, tuning, options));
   if (engine->keeps()) txn::Coordinator::for_kept(*engine);
   LIGHTNING_TRY(index::Catalog::open(*engine, options.extractors));
+  if (!read_only && engine->archives()) LIGHTNING_TRY(archive::Archiver::start(*engine));
   return Database(std::move(engine));
 }
 

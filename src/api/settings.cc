@@ -1,5 +1,6 @@
 #include "api/settings.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -82,6 +83,22 @@ constexpr Setting choice(std::string_view name, std::span<const std::string_view
           get_member<kMember>,
           set_member<kMember>,
           description};
+}
+
+constexpr std::size_t kTextBytesMax = 4096;
+
+constexpr Setting words(std::string_view name, std::string LightningDbConfig::* member, std::string_view description) {
+  return {name,
+          SettingKind::kText,
+          0,
+          0,
+          "none",
+          {},
+          false,
+          [](const LightningDbConfig&) { return std::uint64_t{0}; },
+          [](LightningDbConfig&, std::uint64_t) {},
+          description,
+          member};
 }
 
 constexpr Setting kSettings[] = {
@@ -173,6 +190,18 @@ constexpr Setting kSettings[] = {
                                         "transactions that wait for each other are found at once, not by lock_timeout"),
     size<&C::transaction_memory_bytes>("transaction_memory_bytes", 64 * kKiB, kGiB, kNeverZero,
                                        "memory of one transaction: its writes, and what a serializable one read"),
+    words("archive_directory", &C::archive_directory,
+          "directory that gets all that is written, to bring the database back as it was at any moment"),
+    words("archive_command", &C::archive_command,
+          "command that takes the archive's files away, instead of a directory: %p is the file, %f its name; it has "
+          "done so when it ends with 0"),
+    duration<&C::archive_command_timeout>("archive_command_timeout", 10, 24 * 3'600'000, kNeverZero,
+                                          "longest time that archive_command may take for a file"),
+    duration<&C::archive_timeout>("archive_timeout", 10, 24 * 3'600'000, "never",
+                                  "longest time that a write waits for its archiving; never: until a segment of the "
+                                  "log is full, or the database is closed"),
+    size<&C::archive_backlog_max>("archive_backlog_max", kMiB, kTiB, "unlimited",
+                                  "full segments of the log that may wait for their archiving before writers wait"),
     flag<&C::create_if_missing>("create_if_missing", "opening a directory without a database makes one"),
     flag<&C::error_if_exists>("error_if_exists", "opening an existing database is an error"),
     flag<&C::enable_statistics>("enable_statistics", "measure latencies; counters are always kept"),
@@ -278,6 +307,10 @@ bool parse_text(const Setting& setting, std::string_view text, std::uint64_t mem
       return parse_switch(text, value);
     case SettingKind::kChoice:
       return parse_choice(setting.choices, text, value);
+    case SettingKind::kText:
+      value = 0;
+      return text.size() <= kTextBytesMax &&
+             std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
   }
   return false;
 }
@@ -294,6 +327,8 @@ std::string_view expectation(SettingKind kind) {
       return "true or false";
     case SettingKind::kChoice:
       return "one of the names";
+    case SettingKind::kText:
+      return "one line of text";
   }
   return "";
 }
@@ -335,13 +370,22 @@ std::string print_setting(const Setting& setting, std::uint64_t value) {
       return value != 0 ? "true" : "false";
     case SettingKind::kChoice:
       return value < setting.choices.size() ? std::string(setting.choices[value]) : std::to_string(value);
+    case SettingKind::kText:
+      break;
   }
   return "";
+}
+
+std::string print_setting_of(const Setting& setting, const LightningDbConfig& config) {
+  if (setting.text == nullptr || (config.*setting.text).empty()) return print_setting(setting, setting.get(config));
+  return config.*setting.text;
 }
 
 std::string print_range(const Setting& setting) {
   std::string range;
   if (setting.kind == SettingKind::kSwitch) return "true, false";
+  if (setting.kind == SettingKind::kText)
+    return "a line of at most " + std::to_string(kTextBytesMax) + " bytes, or " + std::string(setting.zero_name);
   for (std::string_view name : setting.choices) range += (range.empty() ? "" : ", ") + std::string(name);
   if (setting.kind != SettingKind::kChoice)
     range = print_setting(setting, setting.smallest) + " .. " + print_setting(setting, setting.largest);
@@ -360,6 +404,16 @@ Result<std::uint64_t> parse_setting(const Setting& setting, std::string_view tex
   if (!in_range(setting, value))
     return Error(ErrorCode::kConfigInvalid, shown + " is out of range").with_advice("allowed: " + print_range(setting));
   return value;
+}
+
+Status assign_setting(const Setting& setting, std::string_view text, std::uint64_t memory_bytes,
+                      LightningDbConfig& config) {
+  LIGHTNING_ASSIGN(const std::uint64_t value, parse_setting(setting, text, memory_bytes));
+  setting.set(config, value);
+  if (setting.text == nullptr) return {};
+  text = trimmed(text);
+  config.*setting.text = folded(text) == setting.zero_name ? std::string() : std::string(text);
+  return {};
 }
 
 }  // namespace lightning::api

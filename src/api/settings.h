@@ -1,7 +1,8 @@
 // The one table of settings: name, kind, range and meaning of every field of LightningDbConfig. Files, environment,
 // command line, validation and documentation are all read from it.
 //
-// Every value is a 64-bit number inside: bytes, a count, milliseconds, 0 or 1, or the ordinal of a choice.
+// Every value is a 64-bit number inside: bytes, a count, milliseconds, 0 or 1, or the ordinal of a choice; but for
+// texts, whose number is always 0.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,7 @@
 
 namespace lightning::api {
 
-enum class SettingKind : std::uint8_t { kSize, kCount, kDuration, kSwitch, kChoice };
+enum class SettingKind : std::uint8_t { kSize, kCount, kDuration, kSwitch, kChoice, kText };
 
 struct Setting {
   std::string_view name;
@@ -26,6 +27,7 @@ struct Setting {
   std::uint64_t (*get)(const LightningDbConfig&);
   void (*set)(LightningDbConfig&, std::uint64_t);
   std::string_view description;
+  std::string LightningDbConfig::* text = nullptr;  // of kText alone
 };
 
 std::span<const Setting> settings_table();
@@ -35,6 +37,10 @@ const Setting* find_setting(std::string_view name);  // null if there is none
 // The error is kConfigInvalid and says what is allowed, but not where the text came from.
 Result<std::uint64_t> parse_setting(const Setting& setting, std::string_view text, std::uint64_t memory_bytes);
 std::string print_setting(const Setting& setting, std::uint64_t value);
+// The same from and to a configuration, for settings of every kind.
+Status assign_setting(const Setting& setting, std::string_view text, std::uint64_t memory_bytes,
+                      LightningDbConfig& config);
+std::string print_setting_of(const Setting& setting, const LightningDbConfig& config);
 std::string print_range(const Setting& setting);
 bool in_range(const Setting& setting, std::uint64_t value);
 

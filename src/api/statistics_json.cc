@@ -45,7 +45,8 @@ void add_state(JsonText& json, const Statistics& s) {
   json.field("level0_slowdown_count", s.stalls.level0_slowdown_count);
   json.field("level0_slowdown_us", s.stalls.level0_slowdown_us).field("level0_stop_count", s.stalls.level0_stop_count);
   json.field("level0_stop_us", s.stalls.level0_stop_us).field("log_limit_count", s.stalls.log_limit_count);
-  json.field("log_limit_us", s.stalls.log_limit_us).end_object();
+  json.field("log_limit_us", s.stalls.log_limit_us).field("archive_limit_count", s.stalls.archive_limit_count);
+  json.field("archive_limit_us", s.stalls.archive_limit_us).end_object();
 
   json.begin_object("memory").field("budget", s.memory.budget).field("blocks", s.memory.blocks);
   json.field("filters_and_indexes", s.memory.filters_and_indexes).field("memtables", s.memory.memtables);
@@ -119,6 +120,13 @@ void add_damage(JsonText& json, const Statistics& s) {
   json.end_array();
 }
 
+void add_archive(JsonText& json, const ArchiveStatistics& archive) {
+  json.begin_object("archive").field("on", archive.on).field("files", archive.files).field("bytes", archive.bytes);
+  json.field("failures", archive.failures).field("last_sequence", archive.last_sequence);
+  json.field("next_file", archive.next_file).field("backlog_bytes", archive.backlog_bytes);
+  json.field("error", archive.error).end_object();
+}
+
 }  // namespace
 
 void add_statistics(JsonText& json, const Statistics& s) {
@@ -134,6 +142,7 @@ void add_statistics(JsonText& json, const Statistics& s) {
   add_keyspaces(json, s);
   add_blobs(json, s.blobs);
   add_damage(json, s);
+  add_archive(json, s.archive);
   json.field("last_sequence", s.last_sequence).field("live_snapshots", s.live_snapshots);
   json.field("bytes_on_disk", s.bytes_on_disk)
       .field("ballast_bytes", s.ballast_bytes)

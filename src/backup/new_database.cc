@@ -15,7 +15,8 @@ Status NewDatabase::claim(bool replace) {
       return Error(ErrorCode::kInvalidArgument, "this is a file, and a database is a directory").at_file(paths_.root);
     LIGHTNING_ASSIGN(const auto names, env_.files.list(paths_.root));
     // With the mark nobody has written to it yet: the first opening for writing removes it before anything else.
-    const bool begun = std::ranges::find(names, engine::kRestoringName) != names.end();
+    const bool begun = std::ranges::any_of(
+        names, [](const auto& name) { return name == engine::kRestoringName || name == engine::kRecoveringName; });
     // A lock that is all there is was left by one that died as it began.
     const bool holds_something =
         std::ranges::any_of(names, [](const auto& name) { return name != "lost+found" && name != "LOCK"; });
@@ -28,17 +29,27 @@ Status NewDatabase::claim(bool replace) {
   LIGHTNING_TRY(env_.files.create_directories(paths_.root));
   LIGHTNING_ASSIGN(lock_, env_.files.lock(paths_.lock(), env::process_description()));
   LIGHTNING_ASSIGN(const bool marked, env_.files.exists(mark()));
-  if (!marked) {
-    LIGHTNING_ASSIGN(auto file, env_.files.create_writable(mark(), env::FileClass::kOther));
-    LIGHTNING_TRY(file->append("A backup is being restored into this directory, or a repaired database made in it.\n"));
-    LIGHTNING_TRY(file->sync());
-    LIGHTNING_TRY(file->close());
-  }
+  if (!marked)
+    LIGHTNING_TRY(
+        write_mark(mark(), "A backup is being restored into this directory, or a repaired database made in it.\n"));
   LIGHTNING_TRY(env_.files.sync_directory(paths_.root));
   LIGHTNING_TRY(remove_old());
   for (const std::string& directory : {paths_.wal(), paths_.tables(), paths_.blobs()})
     LIGHTNING_TRY(env_.files.create_directories(directory));
   return {};
+}
+
+Status NewDatabase::write_mark(const std::string& path, std::string_view text) {
+  LIGHTNING_ASSIGN(auto file, env_.files.create_writable(path, env::FileClass::kOther));
+  LIGHTNING_TRY(file->append(text));
+  LIGHTNING_TRY(file->sync());
+  return file->close();
+}
+
+Status NewDatabase::mark_recovering() {
+  LIGHTNING_TRY(write_mark(paths_.root + "/" + std::string(engine::kRecoveringName),
+                           "A restored backup is being brought forward from an archive in this directory.\n"));
+  return env_.files.sync_directory(paths_.root);
 }
 
 Status NewDatabase::remove_all_in(const std::string& directory) {
@@ -57,11 +68,12 @@ Status NewDatabase::remove_old() {
     LIGHTNING_TRY(env_.files.remove(superblock));
     LIGHTNING_TRY(env_.files.sync_directory(paths_.root));
   }
-  for (const std::string& directory : {paths_.wal(), paths_.tables(), paths_.blobs()})
+  for (const std::string& directory : {paths_.wal(), paths_.tables(), paths_.blobs(), paths_.archive()})
     LIGHTNING_TRY(remove_all_in(directory));
   LIGHTNING_ASSIGN(const auto names, env_.files.list(paths_.root));
   for (const std::string& name : names)
-    if (name.starts_with("MANIFEST-") || name == engine::kRecoveryJournalName || name == engine::kScrubRecordName)
+    if (name.starts_with("MANIFEST-") || name == engine::kRecoveryJournalName || name == engine::kScrubRecordName ||
+        name == engine::kRecoveringName)
       LIGHTNING_TRY(env_.files.remove(paths_.root + "/" + name));
   return env_.files.sync_directory(paths_.root);
 }
@@ -73,6 +85,8 @@ Status NewDatabase::finish(const Catalogue& catalogue) {
     LIGHTNING_TRY(env_.files.sync_directory(directory));
   manifest::State state = catalogue.state;
   state.epoch += 1;
+  state.archive.reset();  // it begins an archive of its own, if any
+  state.changes.clear();
   LIGHTNING_TRY(manifest::Manifest::create(env_, paths_.root, catalogue.superblock, state));
   lock_.reset();
   // A mark that stays, or comes back, means that the restore may be begun again; the first opening removes it.

@@ -25,12 +25,16 @@ class NewDatabase {
   std::string path_of(bool is_blob, format::FileNumber number) const {
     return is_blob ? paths_.blob(number) : paths_.table(number);
   }
+  // From now on, and behind the commit point, the directory is a restored backup that is still to be brought forward.
+  // claim() takes the mark away again. Durable at return.
+  Status mark_recovering();
   // The commit point: all files are there, and synced; their names are not.
   Status finish(const Catalogue& catalogue);
 
  private:
   Status remove_all_in(const std::string& directory);
   Status remove_old();
+  Status write_mark(const std::string& path, std::string_view text);
   std::string mark() const { return paths_.root + "/" + std::string(engine::kRestoringName); }
 
   env::Env& env_;

@@ -1,6 +1,5 @@
 #include "backup/restore.h"
 
-#include "backup/new_database.h"
 #include "base/planted_bug.h"
 
 namespace lightning::backup {
@@ -81,7 +80,7 @@ Status Restoration::copy_files(const NewDatabase& target) {
 }  // namespace
 
 Result<BackupInfo> restore(env::Env& env, const std::string& repository_path, const std::string& path,
-                           const RestoreOptions& options) {
+                           const RestoreOptions& options, const std::function<Status(NewDatabase&)>& before_commit) {
   if (path.empty()) return Error(ErrorCode::kInvalidArgument, "the path to restore to is empty");
   LIGHTNING_ASSIGN(const Repository repository, Repository::open(env, repository_path));
   if (path == repository_path || path.starts_with(repository_path + "/"))
@@ -98,6 +97,7 @@ Result<BackupInfo> restore(env::Env& env, const std::string& repository_path, co
     const bool wrong_order = base::planted(base::PlantedBug::kRestoreSuperblockFirst);
     if (wrong_order) LIGHTNING_TRY(target.finish(catalogue));
     LIGHTNING_TRY(restoration.copy_files(target));
+    if (before_commit) LIGHTNING_TRY(before_commit(target));
     return wrong_order ? Status{} : target.finish(catalogue);
   };
   if (Status status = run(); !status)

@@ -75,9 +75,7 @@ lightning_error* lightning_config_set(lightning_config* config, const char* name
     LIGHTNING_TRY(required(name, "name"));
     LIGHTNING_TRY(required(value, "value"));
     LIGHTNING_ASSIGN(const api::Setting* const setting, setting_named(name));
-    LIGHTNING_ASSIGN(const auto number, api::parse_setting(*setting, value, env::machine_limits().memory_bytes));
-    setting->set(config->config, number);
-    return {};
+    return api::assign_setting(*setting, value, env::machine_limits().memory_bytes, config->config);
   });
 }
 
@@ -87,7 +85,7 @@ lightning_error* lightning_config_get(const lightning_config* config, const char
     LIGHTNING_TRY(required(config, "config"));
     LIGHTNING_TRY(required(name, "name"));
     LIGHTNING_ASSIGN(const api::Setting* const setting, setting_named(name));
-    const std::string text = api::print_setting(*setting, setting->get(config->config));
+    const std::string text = api::print_setting_of(*setting, config->config);
     *value = static_cast<char*>(allocate(text.size() + 1));
     std::memcpy(*value, text.c_str(), text.size() + 1);
     return {};

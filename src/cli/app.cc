@@ -35,6 +35,7 @@ int run_command_line(int argc, const char* const* argv) {
   add_recover_command(line);
   add_repair_command(line);
   add_backup_commands(line);
+  add_archive_command(line);
   add_stats_command(line);
   add_config_command(line);
   add_bench_command(line);

@@ -2,8 +2,8 @@
 #include "lightning/backup.h"
 
 #include <algorithm>
-#include <cstdio>
 
+#include "base/utc_time.h"
 #include "cli/bytes_text.h"
 #include "cli/commands.h"
 #include "cli/input.h"
@@ -28,27 +28,6 @@ BackupProgressFunction with(Progress& progress) {
   };
 }
 
-// "2026-11-23T10:00:00.123Z"
-std::string utc(std::chrono::milliseconds since_1970) {
-  using namespace std::chrono;
-  const sys_time<milliseconds> time{since_1970};
-  const auto day = floor<days>(time);
-  const year_month_day date{day};
-  const hh_mm_ss clock{time - day};
-  char text[64];
-  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-                static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
-  return text;
-}
-
-void append(JsonText& json, const Error& error) {
-  json.field("code", "LDB-" + std::to_string(static_cast<unsigned>(error.code())));
-  json.field("name", name_of(error.code())).field("message", error.message()).field("file", error.context().file);
-  json.field("advice", error.advice());
-}
-
 Status print(Context& context, const BackupInfo& info) {
   if (context.options.json) {
     JsonText json;
@@ -58,14 +37,16 @@ Status print(Context& context, const BackupInfo& info) {
       append(json, *info.damage);
       return context.print(json.end_object().end_object().text());
     }
-    json.field("created_at", utc(info.created_at)).field("sequence", info.sequence).field("files", info.files);
+    json.field("created_at", base::utc_text(info.created_at))
+        .field("sequence", info.sequence)
+        .field("files", info.files);
     json.field("bytes", info.bytes).field("new_files", info.new_files).field("new_bytes", info.new_bytes);
     json.field("store", info.store_id).begin_array("keyspaces");
     for (const std::string& name : info.keyspaces) json.begin_object().field("name", name).end_object();
     return context.print(json.end_array().end_object().text());
   }
   if (info.damage) return context.print(std::to_string(info.number) + "\tdamaged\t" + info.damage->to_string());
-  return context.print(std::to_string(info.number) + "\t" + utc(info.created_at) + "\tsequence " +
+  return context.print(std::to_string(info.number) + "\t" + base::utc_text(info.created_at) + "\tsequence " +
                        std::to_string(info.sequence) + "\t" + human_bytes(static_cast<double>(info.bytes)) + "\tnew " +
                        human_bytes(static_cast<double>(info.new_bytes)));
 }

@@ -28,6 +28,7 @@ void add_upkeep_commands(CommandLine& line);   // check compact
 void add_recover_command(CommandLine& line);   // recover
 void add_repair_command(CommandLine& line);    // repair
 void add_backup_commands(CommandLine& line);   // backup restore
+void add_archive_command(CommandLine& line);   // archive
 void add_stats_command(CommandLine& line);     // stats
 void add_config_command(CommandLine& line);    // config
 void add_bench_command(CommandLine& line);     // bench

@@ -12,12 +12,24 @@ std::string padded(std::string text, std::size_t width) {
   return text;
 }
 
+// As a configuration file has it: quoted, where it could be taken for something else.
+std::string in_yaml(const std::string& value) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./";
+  if (!value.empty() && value.front() != '-' && value.find_first_not_of(kPlain) == std::string::npos) return value;
+  std::string quoted = "\"";
+  for (const char c : value) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return quoted + "\"";
+}
+
 // A valid configuration file, with origins as comments.
 Status print_text(const LoadedConfig& loaded) {
   std::string text;
   if (!loaded.path.empty()) text += padded("path: " + loaded.path, 44) + "  # " + loaded.path_origin + "\n";
   for (const SettingValue& setting : loaded.settings)
-    text += padded(setting.name + ": " + setting.value, 44) + "  # " + setting.origin + "\n";
+    text += padded(setting.name + ": " + in_yaml(setting.value), 44) + "  # " + setting.origin + "\n";
   return Output::standard().write(text);
 }
 

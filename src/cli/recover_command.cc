@@ -1,8 +1,14 @@
-// recover: opens a database as every command does, and tells what each stage of recovery found and did.
+// recover: opens a database as every command does, and tells what each stage of recovery found and did; or makes one as
+// it was at a moment, from a backup and an archive.
 
+#include <charconv>
+
+#include "base/utc_time.h"
+#include "cli/bytes_text.h"
 #include "cli/commands.h"
 #include "cli/json_text.h"
 #include "cli/progress.h"
+#include "lightning/archive.h"
 
 namespace lightning::cli {
 
@@ -59,15 +65,102 @@ CommandResult recover(Context& context, bool dry_run) {
   return ExitCode::kOk;
 }
 
+// --- to a moment
+// ------------------------------------------------------------------------------------------------------
+
+struct RecoverCommand {
+  bool dry_run = false;
+  std::string repository, archive, to;
+};
+
+// "4711", "2026-11-23T10:00:00Z", "latest". False: none of them.
+bool parse_target(std::string_view text, RecoverOptions& options) {
+  if (text == "latest") return true;
+  if (!text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos) {
+    Sequence sequence = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), sequence);
+    options.to_sequence = sequence;
+    return error == std::errc{} && end == text.data() + text.size();
+  }
+  options.to_time = base::parse_utc(text);
+  return options.to_time.has_value();
+}
+
+std::string plan_json(const RecoveryPlan& plan, bool dry_run) {
+  JsonText json;
+  json.begin_object().field("dry_run", dry_run).field("sequence", plan.sequence);
+  json.field("time", base::utc_text(plan.time)).begin_object("backup").field("number", plan.backup);
+  json.field("sequence", plan.backup_sequence).field("created_at", base::utc_text(plan.backup_time));
+  json.field("bytes", plan.backup_bytes).end_object().begin_array("archive_files");
+  for (const std::string& name : plan.archive_files) json.begin_object().field("name", name).end_object();
+  json.end_array().field("archive_bytes", plan.archive_bytes).field("commits", plan.commits);
+  json.field("keyspace_changes", plan.keyspace_changes).field("blob_files", plan.blob_files);
+  json.field("blob_bytes", plan.blob_bytes).begin_object("range");
+  json.field("first_sequence", plan.range.first_sequence).field("last_sequence", plan.range.last_sequence);
+  json.field("first_time", base::utc_text(plan.range.first_time));
+  json.field("last_time", base::utc_text(plan.range.last_time)).end_object().end_object();
+  return json.text();
+}
+
+std::string plan_text(const RecoveryPlan& plan, bool dry_run) {
+  const auto bytes = [](std::uint64_t count) { return human_bytes(static_cast<double>(count)); };
+  std::string text = dry_run ? "would recover to" : "recovered to";
+  text += " sequence " + std::to_string(plan.sequence) + " of " + base::utc_text(plan.time) + "\n";
+  text += "  backup " + std::to_string(plan.backup) + " of " + base::utc_text(plan.backup_time) + ", sequence " +
+          std::to_string(plan.backup_sequence) + ", " + bytes(plan.backup_bytes) + "\n";
+  text += "  " + human_count(plan.archive_files.size()) + " files of the archive, " + bytes(plan.archive_bytes);
+  if (!plan.archive_files.empty()) text += ": " + plan.archive_files.front() + " .. " + plan.archive_files.back();
+  text += "\n  " + human_count(plan.commits) + " commits, " + human_count(plan.keyspace_changes) +
+          " changes of keyspaces, " + human_count(plan.blob_files) + " streamed values of " + bytes(plan.blob_bytes);
+  text += "\n  there is sequence " + std::to_string(plan.range.first_sequence) + " to " +
+          std::to_string(plan.range.last_sequence) + ", " + base::utc_text(plan.range.first_time) + " to " +
+          base::utc_text(plan.range.last_time);
+  return text;
+}
+
+CommandResult recover_to(Context& context, const RecoverCommand& asked) {
+  RecoverOptions options;
+  if (!parse_target(asked.to, options))
+    return context.usage_error("--to is \"" + asked.to.substr(0, 80) +
+                               "\"; it takes a sequence, a moment such as 2026-11-23T10:00:00Z, or latest");
+  LIGHTNING_ASSIGN(const LoadedConfig loaded, context.load());
+  if (loaded.path.empty() && !asked.dry_run)
+    return context.usage_error("no directory for the database is named: give --path DIR");
+  options.config = loaded.config;
+  options.dry_run = asked.dry_run;
+  Progress progress(ProgressMode::kAuto, context.options.json, "recovered");
+  options.progress = [&](const ArchiveProgress& now) {
+    progress.report(0, now.done_bytes, now.total_bytes);
+    return true;
+  };
+  LIGHTNING_ASSIGN(const RecoveryPlan plan, lightning::recover(asked.repository, asked.archive, loaded.path, options));
+  progress.clear();
+  LIGHTNING_TRY(context.print(context.options.json ? plan_json(plan, asked.dry_run) : plan_text(plan, asked.dry_run)));
+  return ExitCode::kOk;
+}
+
 }  // namespace
 
 void add_recover_command(CommandLine& line) {
-  auto dry_run = std::make_shared<bool>(false);
-  Command command = line.add("recover", "Opens the database as after a crash and reports each stage of recovery.",
-                             "lightning_db recover --path orders\n"
-                             "lightning_db recover --path orders --dry-run --json");
-  command.flag("--dry-run", *dry_run, "look only: change nothing, take no lock; works beside a writer");
-  command.runs([&line, dry_run] { return recover(line.context(), *dry_run); });
+  auto asked = std::make_shared<RecoverCommand>();
+  Command command = line.add(
+      "recover", "Opens a database as after a crash and reports each stage; or makes one as it was at a moment.",
+      "lightning_db recover --path orders\n"
+      "lightning_db recover --path orders --dry-run --json\n"
+      "lightning_db recover --from /backups/orders --archive /archive/orders --to 2026-11-23T10:00:00Z --path then\n"
+      "lightning_db recover --from /backups/orders --archive /archive/orders --to latest --dry-run");
+  command.flag("--dry-run", asked->dry_run, "look only: change nothing, take no lock; works beside a writer");
+  command.text("--from", asked->repository, "DIR", "the directory of the backups", "To a moment");
+  command.text("--archive", asked->archive, "DIR", "the directory of the archive", "To a moment");
+  command.text("--to", asked->to, "WHEN|SEQ|latest",
+               "the moment, UTC, or the sequence of the last commit; the database is made in --path", "To a moment");
+  command.runs([&line, asked, command]() -> CommandResult {
+    const bool from = command.given("--from"), archive = command.given("--archive"), to = command.given("--to");
+    if (!from && !archive && !to) return recover(line.context(), asked->dry_run);
+    if (!from || !archive || !to)
+      return line.context().usage_error("a recovery to a moment takes --from, --archive and --to");
+    return recover_to(line.context(), *asked);
+  });
 }
 
 }  // namespace lightning::cli

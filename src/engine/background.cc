@@ -636,6 +636,7 @@ void Engine::update_pressure() {
   }
   // Between nothing and 64 us per KiB: from 16 MiB/s and more down to 16 KiB/ms at the brink.
   delay_ns_per_kib_.store(static_cast<std::uint32_t>(64'000 * worst * worst), std::memory_order_relaxed);
+  if (wait == Wait::kNone && archive_is_behind()) wait = Wait::kArchive;
   if (wait == Wait::kNone && space_is_short_.load(std::memory_order_acquire)) wait = Wait::kSpace;
   must_wait_.store(wait, std::memory_order_release);
   jobs_changed_.notify_all();

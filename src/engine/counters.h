@@ -37,7 +37,7 @@ struct BackgroundCounters {
       compaction_bytes_written{0}, tables_moved{0}, tables_erased{0}, tables_rewritten{0}, blocks_rebuilt{0};
   std::atomic<std::uint64_t> blob_collections{0}, blob_bytes_moved{0}, blob_bytes_reclaimed{0};
   std::atomic<std::uint64_t> memtable_limit_count{0}, memtable_limit_us{0}, level0_slowdown_count{0},
-      level0_slowdown_us{0}, level0_stop_count{0}, level0_stop_us{0};
+      level0_slowdown_us{0}, level0_stop_count{0}, level0_stop_us{0}, archive_limit_count{0}, archive_limit_us{0};
 };
 
 class Counters {

@@ -8,7 +8,7 @@
 // (what becomes durable of them, and how much log is needed), blobs.cc (large values: their files and their garbage),
 // space.cc (a full disk), damage.cc (what damage of one file stops), scrub.cc (reads all of it in the background),
 // check.cc, upkeep.cc (compact_range, sizes, statistics), checkpoint.cc (a moment held in place for copying),
-// keyspaces.cc.
+// archiving.cc (the log held back for its archive), keyspaces.cc.
 //
 // Threads: any method from any thread between open() and close().
 #pragma once
@@ -64,6 +64,8 @@ class ValueStream;
 
 // A file that is there while a backup is restored into the directory, which is no store before it is done.
 inline constexpr std::string_view kRestoringName = "RESTORING";
+// The same for a restored backup that is still to be brought forward: who opens it without a History is refused.
+inline constexpr std::string_view kRecoveringName = "RECOVERING";
 
 // Names inside a store's directory.
 struct Paths {
@@ -72,6 +74,7 @@ struct Paths {
   std::string wal() const { return root + "/wal"; }
   std::string tables() const { return root + "/tables"; }
   std::string blobs() const { return root + "/blobs"; }
+  std::string archive() const { return root + "/archive"; }  // what waits to go into the archive
   std::string lost_and_found() const { return root + "/lost+found"; }
   std::string table(format::FileNumber number) const;
   std::string blob(format::FileNumber number) const;
@@ -146,6 +149,12 @@ class Engine : public std::enable_shared_from_this<Engine> {
   };
   void set_companion(std::unique_ptr<Companion> companion) { companion_ = std::move(companion); }  // once, at opening
   Companion* companion() const { return companion_.get(); }
+  // What archives the log. Stopped first, while everything still works.
+  class LogArchive : public Companion {
+   public:
+    virtual void wake() = 0;  // a segment of the log is full. From any thread, without locks
+  };
+  void set_log_archive(std::unique_ptr<LogArchive> archive) { log_archive_ = std::move(archive); }  // once, at opening
   // From the return on, writes are arbitrated, but for those with an admission of their own: all of them, or those to
   // kept keyspaces (tree.h). A second arbiter is dropped, and the first one used.
   enum class Arbitrated : std::uint8_t { kKeptKeyspaces, kAll };
@@ -240,6 +249,27 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void collect_dropped();
   std::string table_path(format::FileNumber number) const { return paths_.table(number); }
   std::string blob_path(format::FileNumber number) const { return paths_.blob(number); }
+  // --- archiving (archiving.cc): for the LogArchive, from one thread
+  bool archives() const { return !config_.archive_directory.empty() || !config_.archive_command.empty(); }
+  struct ArchiveWork {
+    manifest::VersionEdit::ArchiveMark mark;
+    Sequence durable = 0;                                        // of the log; at least `mark.position`
+    std::vector<manifest::VersionEdit::KeyspaceChange> changes;  // all that were made up to there, perhaps more
+    format::Epoch epoch = 0;
+    std::uint64_t known_until_ns = 0;  // wall time: what is behind `durable` was committed then or later
+  };
+  // Syncs the log. Errors: kSyncFailed.
+  Result<ArchiveWork> archive_work();
+  // The log behind `from`, until `visit` answers with an error, which is returned. It must do so at or before what is
+  // durable. kBusy: segments came and went meanwhile; again.
+  Status read_log(wal::LogPosition from, const std::function<Status(const wal::RecoveredCommit&)>& visit);
+  // The archive has everything up to the mark, durably: the log may go.
+  Status note_archived(const manifest::VersionEdit::ArchiveMark& mark);
+  // Counters and the error, for the statistics.
+  void note_archive_state(const ArchiveStatistics& now);
+  std::string archive_waiting_path() const { return paths_.archive(); }
+  const format::Uid& store_id() const { return superblock_.store_id; }
+
   bool is_closing() const { return closing(); }
   bool is_beside_writer() const { return beside_writer_; }
   bool is_read_only() const { return access_ == Access::kReadOnly; }
@@ -294,6 +324,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status open_files(Recovery& recovery);
   Status refuse_foreign_directory();
   Status refuse_unfinished_restore();
+  Status refuse_unfinished_recovery();
   Status refuse_lost_superblock();
   Status open_tables(Recovery& recovery);
   Status finalize(Recovery& recovery);
@@ -310,11 +341,24 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Status find_log(Recovery& recovery, const wal::ReplayOptions& options, std::optional<wal::LogReplay>& log);
   Status validate_log(Recovery& recovery, const wal::LogReplay& log, std::uint64_t& bytes);
   Status apply_log(Recovery& recovery, const wal::LogReplay& log, std::uint64_t bytes);
+  Status apply_commit(const wal::RecoveredCommit& commit);
   Status check_consistency(Recovery& recovery);
   Status check_manifest_end(const wal::ManifestPosition& known) const;
   bool has_room_for(std::uint64_t bytes) const;
   Error too_long_for_memory(std::uint64_t applied_bytes, std::uint64_t log_bytes) const;
   Status flush_replayed(Tree& tree, Sequence last);
+
+  // --- archiving.cc
+  void begin_archiving(Recovery& recovery) LIGHTNING_REQUIRES(manifest_mutex_);
+  Status hold_log_for_archive();
+  void tell_archive(manifest::VersionEdit& edit) LIGHTNING_REQUIRES(manifest_mutex_);
+  Status keep_for_archive(format::FileNumber blob);
+  void show_archived(const manifest::VersionEdit::ArchiveMark& mark);
+  void add_archive_statistics(Statistics& stats);
+  bool archive_is_behind() const;
+  void log_has_grown();
+  Status apply_change(manifest::VersionEdit change, Sequence at);
+  Status apply_history(Recovery& recovery);
 
   // --- keyspaces.cc
   // Trees by id, for batches; replaced whole, reached inside a gate pass or under keyspaces_mutex_.
@@ -360,6 +404,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Result<wal::WriteAheadLog::Ticket> log_and_apply(std::string_view payload, std::uint32_t operations, bool sync,
                                                    Target& target, Tree*& fullest);
   Status hold_back(std::string_view payload);  // back-pressure
+  Error stalled(std::uint64_t waited_ns, bool for_archive) LIGHTNING_REQUIRES(jobs_mutex_);
   void publish(Sequence sequence);
   void fail_writes(const Error& error);
 
@@ -555,10 +600,11 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::atomic<bool> writes_stopped_{false};
   std::atomic<bool> recovery_queued_{false};
   std::atomic<bool> log_release_queued_{false};
-  std::atomic<std::uint32_t> delay_ns_per_kib_{0};                        // back-pressure: 0 nearly always
-  enum class Wait : std::uint8_t { kNone, kMemTables, kLevel0, kSpace };  // kSpace: some are refused, none waits
-  std::atomic<Wait> must_wait_{Wait::kNone};                              // a hard limit is reached
-  std::atomic<std::uint64_t> owed_delay_ns_{0};                           // delays too short to sleep for, saved up
+  std::atomic<std::uint32_t> delay_ns_per_kib_{0};  // back-pressure: 0 nearly always
+  // kSpace: some are refused, none waits.
+  enum class Wait : std::uint8_t { kNone, kMemTables, kLevel0, kArchive, kSpace };
+  std::atomic<Wait> must_wait_{Wait::kNone};     // a hard limit is reached
+  std::atomic<std::uint64_t> owed_delay_ns_{0};  // delays too short to sleep for, saved up
 
   SnapshotList snapshots_;
   WriteGate gate_;
@@ -602,6 +648,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   base::CondVar jobs_changed_;  // a job ended, a view changed, an error came or went
   std::uint32_t running_jobs_ LIGHTNING_GUARDED_BY(jobs_mutex_) = 0;
   std::optional<Error> background_error_ LIGHTNING_GUARDED_BY(jobs_mutex_);
+  ArchiveStatistics archive_state_ LIGHTNING_GUARDED_BY(jobs_mutex_);
   void job_started();
   void job_ended();
   void notify_jobs();
@@ -658,7 +705,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   base::RateLimiter rate_limiter_;
   std::unique_ptr<base::Lane> flush_lane_, compaction_lane_;  // destroyed first: their jobs use all of the above
+  std::atomic<bool> older_segments_stay_{false};              // of earlier lives, for the archive
   std::unique_ptr<Companion> companion_;                      // goes first
+  std::unique_ptr<LogArchive> log_archive_;                   // before it
 };
 
 }  // namespace lightning::engine

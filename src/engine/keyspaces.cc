@@ -150,6 +150,7 @@ Result<TreePtr> Engine::change_trees(const std::vector<TreePtr>& drops, std::opt
       tree->merge_operator = merge_operators_.find(add->options.merge_operator);
       if (add->options.default_ttl.count() > 0) has_default_ttls_.store(true, std::memory_order_release);
     }
+    tell_archive(edit);
     LIGHTNING_TRY(record(edit));
     for (const TreePtr& drop : drops)
       drop->dropped.store(true, std::memory_order_release);  // under the lock: no job installs into it afterwards
@@ -267,6 +268,7 @@ Status Engine::redefine(const Keyspace& attached, std::string_view definition) {
       return Error(ErrorCode::kInvalidArgument, "the keyspace is not attached to another one");
     manifest::VersionEdit edit;
     edit.attach.push_back({attached.id(), known->second.attachment->owner, std::string(definition)});
+    tell_archive(edit);
     return record(edit);
   };
   const Status changed = change();

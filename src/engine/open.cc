@@ -168,6 +168,7 @@ Status Engine::identify(Recovery& recovery, Start& start) {
     start.damaged_superblock = superblock.error();
     return {};
   }
+  LIGHTNING_TRY(refuse_unfinished_recovery());
   recovery.report().created = start.is_new;
   recovery.looked_at(0, 0, start.is_new ? "there is no store yet" : "format version 1, no unknown feature");
   if (superblock) superblock_ = *superblock;
@@ -200,6 +201,7 @@ Status Engine::finalize(Recovery& recovery) {
     state_.time_ms = time_.now_ms();
     state_.durable = state_.log_floor = log_end_.last_sequence;
     state_.log_anchor = log_end_;
+    begin_archiving(recovery);
     LIGHTNING_ASSIGN(manifest_, manifest::Manifest::create(env_, paths_.root, superblock_, state_,
                                                            tuning_.manifest_roll));  // the commit point
     log_options.manifest = manifest_->position();
@@ -211,7 +213,7 @@ Status Engine::finalize(Recovery& recovery) {
   log_options.stall_timeout = config_.write_stall_timeout;
   LIGHTNING_ASSIGN(wal_, wal::WriteAheadLog::create(env_, paths_.wal(), superblock_.store_id, epoch, log_end_,
                                                     log_options, budget_));
-  LIGHTNING_TRY(wal_->remove_older_segments());
+  LIGHTNING_TRY(hold_log_for_archive());
   LIGHTNING_TRY(remove_old_manifests());
   LIGHTNING_TRY(remove_mark_of_restore());
   LIGHTNING_TRY(quarantine_orphans(recovery));
@@ -305,8 +307,8 @@ Status Engine::refuse_foreign_directory() {
   for (const std::string& name : names) {
     const bool ours = name == "LOCK" || name == manifest::kSuperblockName || name.starts_with("MANIFEST-") ||
                       name == "wal" || name == "tables" || name == "blobs" || name == "lost+found" ||
-                      name == kRecoveryJournalName || name == kRestoringName || name == kBallastName ||
-                      name == kScrubRecordName;
+                      name == kRecoveryJournalName || name == kRestoringName || name == kRecoveringName ||
+                      name == kBallastName || name == kScrubRecordName || name == "archive";
     if (ours) continue;
     // Strangers are tolerated beside a store, never taken for one.
     if (std::find(names.begin(), names.end(), manifest::kSuperblockName) != names.end()) return {};
@@ -325,6 +327,17 @@ Status Engine::refuse_unfinished_restore() {
                "interrupted")
       .at_file(paths_.root)
       .with_advice("wait for the restore or repair, or begin it again");
+}
+
+// A restored backup that was to be brought forward, and was not yet.
+Status Engine::refuse_unfinished_recovery() {
+  if (tuning_.history != nullptr) return {};
+  LIGHTNING_ASSIGN(const bool recovering, env_.files.exists(paths_.root + "/" + std::string(kRecoveringName)));
+  if (!recovering) return {};
+  return Error(ErrorCode::kNotADatabase,
+               "a database is being recovered from an archive into this directory, or was and was interrupted")
+      .at_file(paths_.root)
+      .with_advice("wait for the recovery, or begin it again");
 }
 
 // Without a superblock there should be no segments or tables: else it was lost, and with it the way in.
@@ -427,6 +440,7 @@ Status Engine::open_tables(Recovery& recovery) {
     }
     auto tree = std::make_shared<Tree>(id, keyspace.name, keyspace.options, epochs_, budget_, version->with(blobs),
                                        keyspace.flushed);
+    tree->flushed_at_open = keyspace.flushed;
     if (tree->counted()) tree->add_records(keyspace.records);
     if (tree->kept()) keeps_.store(true, std::memory_order_release);
     tree->merge_operator = merge_operators_.find(keyspace.options.merge_operator);
@@ -507,11 +521,15 @@ Status Engine::remove_old_manifests() {
 // The restore died between its commit point and its last step. With the mark it could be begun again: it goes for good
 // before there is anything to lose.
 Status Engine::remove_mark_of_restore() {
-  const std::string mark = paths_.root + "/" + std::string(kRestoringName);
-  LIGHTNING_ASSIGN(const bool there, env_.files.exists(mark));
-  if (!there) return {};
-  LIGHTNING_TRY(env_.files.remove(mark));
-  return env_.files.sync_directory(paths_.root);
+  bool removed = false;
+  for (const std::string_view name : {kRecoveringName, kRestoringName}) {
+    const std::string mark = paths_.root + "/" + std::string(name);
+    LIGHTNING_ASSIGN(const bool there, env_.files.exists(mark));
+    if (!there) continue;
+    LIGHTNING_TRY(env_.files.remove(mark));
+    removed = true;
+  }
+  return removed ? env_.files.sync_directory(paths_.root) : Status();
 }
 
 void Engine::start_background() {
@@ -530,6 +548,7 @@ void Engine::start_background() {
 Status Engine::close() {
   if (closed_.exchange(true)) return {};
   out_of_use_.store(true, std::memory_order_release);
+  if (log_archive_) log_archive_->stop();
   if (companion_) companion_->stop();
   closing_.store(true, std::memory_order_release);
   wait_for_jobs();

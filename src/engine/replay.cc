@@ -40,6 +40,7 @@ Status Engine::replay_log(Recovery& recovery) {
   return recovery.run(Stage::kTransactionRecovery, [&]() -> Status {
     if (bytes > 0) recovery.write_journal();
     if (log) LIGHTNING_TRY(apply_log(recovery, *log, bytes));
+    if (tuning_.history != nullptr) LIGHTNING_TRY(apply_history(recovery));
     visible_.store(log_end_.last_sequence, std::memory_order_release);
     recovery.report().last_sequence = log_end_.last_sequence;
     if (access_ == Access::kReadOnly) return {};
@@ -86,47 +87,15 @@ Status Engine::validate_log(Recovery& recovery, const wal::LogReplay& log, std::
 }
 
 Status Engine::apply_log(Recovery& recovery, const wal::LogReplay& log, std::uint64_t bytes) {
-  manifest::State state;
-  {
-    base::MutexLock lock(manifest_mutex_);
-    state = state_;
-  }
-  const TreeTable& trees = *tree_table_.load();
   std::uint64_t applied_bytes = 0, log_bytes = 0;
   bool fits = true;
   const auto apply = [&](const wal::RecoveredCommit& commit) -> Status {
     log_bytes += commit.payload.size();
     LIGHTNING_TRY(recovery.progress(log_bytes, bytes));
-    time_.advance_to(commit.commit_time_ns / 1'000'000);
     if (access_ == Access::kReadOnly && fits) fits = has_room_for(commit.payload.size());
     if (!fits) return {};  // only counts: the error says how much there is
     applied_bytes = log_bytes;
-    Sequence sequence = commit.first_sequence;
-    format::BatchReader reader(commit.payload);
-    for (; reader.next(); ++sequence) {
-      const format::Operation& operation = reader.operation();
-      Tree* tree = trees.find(operation.keyspace);
-      if (tree == nullptr) {
-        // The keyspace was dropped after this write; one that never existed would be damage.
-        if (operation.keyspace < state.next_keyspace) continue;
-        return Error(ErrorCode::kWalCorrupt,
-                     "a log record writes to keyspace " + std::to_string(operation.keyspace) + ", which never existed");
-      }
-      if (sequence <= state.keyspaces.at(operation.keyspace).flushed) continue;
-      if (operation.type == format::EntryType::kBlobReference) LIGHTNING_TRY(attach_blob(*tree, operation.value));
-      memtable::MemTable& memtable = tree->active();
-      if (operation.type == format::EntryType::kEraseRange) {
-        memtable.add_ranges({{operation.key, operation.value, sequence}}, /*unread=*/true);
-      } else {
-        LIGHTNING_TRY(memtable.reserve(1, operation.key.size() + operation.value.size()));
-        memtable.add({operation.key, sequence, operation.type, operation.value});
-      }
-      if (tree->counted()) tree->add_records(operation.count_change());
-      if (access_ == Access::kReadWrite && memtable.memory_bytes() >= memtable_limit()) {
-        LIGHTNING_TRY(flush_replayed(*tree, sequence));
-      }
-    }
-    return reader.status();
+    return apply_commit(commit);
   };
   LIGHTNING_ASSIGN(const wal::ReplayReport found, log.read(apply));
   if (access_ == Access::kReadOnly) LIGHTNING_TRY(check_manifest_end(found.manifest));
@@ -142,6 +111,38 @@ Status Engine::apply_log(Recovery& recovery, const wal::LogReplay& log, std::uin
                      std::to_string(found.commits) + " commits, " + std::to_string(found.operations) + " operations, " +
                          std::to_string(found.bytes) + " bytes");
   return {};
+}
+
+// What of it is not in tables yet.
+Status Engine::apply_commit(const wal::RecoveredCommit& commit) {
+  time_.advance_to(commit.commit_time_ns / 1'000'000);
+  const TreeTable& trees = *tree_table_.load();
+  Sequence sequence = commit.first_sequence;
+  format::BatchReader reader(commit.payload);
+  for (; reader.next(); ++sequence) {
+    const format::Operation& operation = reader.operation();
+    Tree* tree = trees.find(operation.keyspace);
+    if (tree == nullptr) {
+      base::MutexLock lock(manifest_mutex_);
+      // The keyspace was dropped after this write; one that never existed would be damage.
+      if (operation.keyspace < state_.next_keyspace) continue;
+      return Error(ErrorCode::kWalCorrupt,
+                   "a log record writes to keyspace " + std::to_string(operation.keyspace) + ", which never existed");
+    }
+    if (sequence <= tree->flushed_at_open) continue;
+    if (operation.type == format::EntryType::kBlobReference) LIGHTNING_TRY(attach_blob(*tree, operation.value));
+    memtable::MemTable& memtable = tree->active();
+    if (operation.type == format::EntryType::kEraseRange) {
+      memtable.add_ranges({{operation.key, operation.value, sequence}}, /*unread=*/true);
+    } else {
+      LIGHTNING_TRY(memtable.reserve(1, operation.key.size() + operation.value.size()));
+      memtable.add({operation.key, sequence, operation.type, operation.value});
+    }
+    if (tree->counted()) tree->add_records(operation.count_change());
+    if (access_ == Access::kReadWrite && memtable.memory_bytes() >= memtable_limit())
+      LIGHTNING_TRY(flush_replayed(*tree, sequence));
+  }
+  return reader.status();
 }
 
 // What must hold whatever happened: tables of a level do not overlap, and nothing is newer than the log's end.

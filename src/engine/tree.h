@@ -113,6 +113,7 @@ class Tree : public std::enable_shared_from_this<Tree> {
   const format::KeyspaceId id;
   const std::string name;
   const KeyspaceOptions options;
+  Sequence flushed_at_open = 0;                   // replay passes over what is in tables; likewise
   const MergeOperator* merge_operator = nullptr;  // of that name, if it is registered; set before others see the tree
   std::atomic<bool> dropped{false};
   std::atomic<bool> flush_queued{false};

@@ -205,7 +205,10 @@ Statistics Engine::stats() {
   stats.stalls.level0_stop_us = read(background_.level0_stop_us);
   stats.stalls.memtable_limit_count = read(background_.memtable_limit_count);
   stats.stalls.memtable_limit_us = read(background_.memtable_limit_us);
+  stats.stalls.archive_limit_count = read(background_.archive_limit_count);
+  stats.stalls.archive_limit_us = read(background_.archive_limit_us);
   if (closed_.load()) return stats;
+  add_archive_statistics(stats);
 
   if (wal_) {
     const wal::LogCounters log = wal_->counters();

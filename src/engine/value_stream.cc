@@ -97,6 +97,7 @@ Result<std::unique_ptr<blob::BlobWriter>> Engine::begin_blob() {
 // nobody.
 Status Engine::attach_streamed(Tree& tree, const blob::FileMeta& meta) {
   LIGHTNING_TRY(env_.files.sync_directory(paths_.blobs()));
+  LIGHTNING_TRY(keep_for_archive(meta.number));
   LIGHTNING_ASSIGN(auto blob, open_blob(meta, true));
   manifest::Version::Change change;
   change.add_blobs.push_back(std::move(blob));

@@ -302,8 +302,8 @@ Result<Sequence> Engine::commit(std::string_view payload, std::uint32_t operatio
   if (fullest != nullptr) [[unlikely]]
     seal_full(fullest);
   // The log has become longer only where it went on into another segment.
-  if (ticket.opens_segment && wal_->live_bytes() >= config_.wal_bytes_max) [[unlikely]]
-    seal_for_log_space();
+  if (ticket.opens_segment) [[unlikely]]
+    log_has_grown();
   return ticket.last_sequence;
 }
 
@@ -432,28 +432,40 @@ void Engine::fail_writes(const Error& error) {
 }
 
 // Writers are slowed in proportion to how far background work is behind, and wait only at the hard limits.
+Error Engine::stalled(std::uint64_t waited_ns, bool for_archive) {
+  const std::string waited = "the write waited " + std::to_string(waited_ns / 1'000'000) + " ms for ";
+  if (!for_archive) return {ErrorCode::kStalled, waited + "flushes and compactions"};
+  return Error(ErrorCode::kStalled, waited + "the archive, which is more than archive_backlog_max behind" +
+                                        (archive_state_.error.empty() ? "" : ": " + archive_state_.error))
+      .with_advice("see to the archive's destination: archiving is tried again by itself");
+}
+
 Status Engine::hold_back(std::string_view payload) {
   const bool was_short = space_is_short_.load(std::memory_order_acquire);
   LIGHTNING_TRY(refuse_growth(payload));
   constexpr std::uint64_t kStepNs = 1'000'000;
   const std::uint64_t start = env_.clock.monotonic_ns();
   const auto limit_ns = static_cast<std::uint64_t>(std::chrono::nanoseconds(config_.write_stall_timeout).count());
-  const auto waits = [](Wait reason) { return reason == Wait::kMemTables || reason == Wait::kLevel0; };
+  const auto waits = [](Wait reason) { return reason != Wait::kNone && reason != Wait::kSpace; };
   if (const Wait reason = must_wait_.load(std::memory_order_acquire); waits(reason)) {
     base::MutexLock lock(jobs_mutex_);
     while (waits(must_wait_.load(std::memory_order_acquire)) && !background_error_ && !closing() &&
            space_is_short_.load(std::memory_order_acquire) == was_short) {
       const std::uint64_t waited = env_.clock.monotonic_ns() - start;
-      if (limit_ns != 0 && waited >= limit_ns)
-        return Error(ErrorCode::kStalled,
-                     "the write waited " + std::to_string(waited / 1'000'000) + " ms for flushes and compactions");
+      if (limit_ns != 0 && waited >= limit_ns) return stalled(waited, must_wait_.load() == Wait::kArchive);
       jobs_changed_.wait_for(jobs_mutex_, std::chrono::milliseconds(100));
     }
     const std::uint64_t waited_us = (env_.clock.monotonic_ns() - start) / 1000;
-    const bool flush = reason == Wait::kMemTables;
-    (flush ? background_.memtable_limit_us : background_.level0_stop_us)
+    BackgroundCounters& all = background_;
+    const bool flush = reason == Wait::kMemTables, archive = reason == Wait::kArchive;
+    (flush     ? all.memtable_limit_us
+     : archive ? all.archive_limit_us
+               : all.level0_stop_us)
         .fetch_add(waited_us, std::memory_order_relaxed);
-    (flush ? background_.memtable_limit_count : background_.level0_stop_count).fetch_add(1, std::memory_order_relaxed);
+    (flush     ? all.memtable_limit_count
+     : archive ? all.archive_limit_count
+               : all.level0_stop_count)
+        .fetch_add(1, std::memory_order_relaxed);
     LIGHTNING_TRY(refuse_growth(payload));  // the disk may have filled up meanwhile
   }
   const std::uint64_t delay = delay_ns_per_kib_.load(std::memory_order_relaxed) * payload.size() / 1024;

@@ -61,4 +61,8 @@ void raise_open_files_limit();
 // "pid 4711 (lightning_db import) on host db1": who a lock's owner is, for the process that finds it held.
 std::string process_description();
 
+// Has the shell run `command`, with nothing to read and its output on standard error. After `timeout` it is killed,
+// with all that it began. kIo unless it ends with 0; the message says how it ended.
+Status run_command(const std::string& command, std::chrono::milliseconds timeout);
+
 }  // namespace lightning::env

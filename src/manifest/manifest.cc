@@ -324,6 +324,14 @@ Status State::apply(const VersionEdit& edit) {
     for (const auto& [id, keyspace] : keyspaces)
       if (keyspace.attachment && !keyspaces.contains(keyspace.attachment->owner))
         return contradiction("drops a keyspace that another one is attached to");
+  if (edit.archive) {
+    if (edit.archive->changes > changes.size()) return contradiction("archives changes that nobody made");
+    changes.erase(changes.begin(), changes.begin() + static_cast<std::ptrdiff_t>(edit.archive->changes));
+    archive = edit.archive;
+    archive->changes = 0;
+    if (!archive->on) changes.clear();
+  }
+  changes.insert(changes.end(), edit.changes.begin(), edit.changes.end());
   return {};
 }
 
@@ -336,6 +344,8 @@ VersionEdit State::snapshot() const {
   edit.time_ms = time_ms;
   edit.log_floor = log_floor;
   edit.log_anchor = log_anchor;
+  edit.archive = archive;
+  edit.changes = changes;
   for (const auto& [id, keyspace] : keyspaces) {
     edit.add_keyspaces.push_back({id, keyspace.name, keyspace.options});
     edit.flushed.push_back({id, keyspace.flushed});

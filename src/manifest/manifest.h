@@ -55,6 +55,8 @@ struct State {
   wal::LogPosition log_anchor;  // at or behind log_floor
   format::Epoch epoch = 1;
   std::uint64_t time_ms = 0;
+  std::optional<VersionEdit::ArchiveMark> archive;   // none: the log was never archived
+  std::vector<VersionEdit::KeyspaceChange> changes;  // that wait for the archive
 
   // kManifestCorrupt if the edit contradicts the state (unknown keyspace, table twice, table not there).
   Status apply(const VersionEdit& edit);

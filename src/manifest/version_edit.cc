@@ -27,6 +27,8 @@ enum Field : std::uint64_t {
   kBlobGarbage = 22,
   kCount = 30,
   kAttach = 31,
+  kArchive = 140,
+  kChange = 141,
 };
 constexpr std::uint64_t kFirstOptionalField = 128;
 
@@ -210,6 +212,21 @@ std::string VersionEdit::encode() const {
     base::append_varint(body, count.records);
     append_field(to, kCount, body);
   }
+  if (archive) {
+    std::string body(1, archive->on ? '\1' : '\0');
+    base::append_varint(body, archive->next_file);
+    base::append_varint(body, archive->position.last_sequence);
+    base::append_le(body, archive->position.chain);
+    base::append_varint(body, archive->changes);
+    append_field(to, kArchive, body);
+  }
+  for (const KeyspaceChange& change : changes) {
+    std::string body;
+    base::append_varint(body, change.after);
+    base::append_varint(body, change.time_ns);
+    body += change.edit;
+    append_field(to, kChange, body);
+  }
   return to;
 }
 
@@ -322,6 +339,25 @@ Result<VersionEdit> VersionEdit::decode(std::string_view bytes) {
         if (!get_number32(body, count.keyspace) || !base::get_varint(body, count.records) || !body.empty())
           return malformed("count");
         edit.counts.push_back(count);
+        break;
+      }
+      case kArchive: {
+        ArchiveMark mark;
+        std::uint8_t on = 0;
+        if (!base::get_le(body, on) || on > 1 || !base::get_varint(body, mark.next_file) || mark.next_file == 0 ||
+            !get_sequence(body, mark.position.last_sequence) || !base::get_le(body, mark.position.chain) ||
+            !base::get_varint(body, mark.changes) || !body.empty())
+          return malformed("mark of the archive");
+        mark.on = on != 0;
+        edit.archive = mark;
+        break;
+      }
+      case kChange: {
+        KeyspaceChange change;
+        if (!get_sequence(body, change.after) || !base::get_varint(body, change.time_ns))
+          return malformed("change of keyspaces");
+        change.edit = body;
+        edit.changes.push_back(std::move(change));
         break;
       }
       default:

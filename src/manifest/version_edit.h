@@ -66,6 +66,20 @@ struct VersionEdit {
     std::uint64_t records = 0;
   };
 
+  // Where the archive of the log has come to (docs/format/archive.md): what is behind `position` is not in it yet.
+  struct ArchiveMark {
+    bool on = false;              // false: what is written meanwhile will not be in it
+    std::uint64_t next_file = 1;  // number of its next file
+    wal::LogPosition position;
+    std::uint64_t changes = 0;  // so many of the changes that waited, from the front, are in it now
+  };
+  // A change of keyspaces that the archive has to hear of, since the log does not tell it.
+  struct KeyspaceChange {
+    Sequence after = 0;  // the log's last one when it was made
+    std::uint64_t time_ns = 0;
+    std::string edit;  // encoded: keyspaces added, dropped and attached
+  };
+
   std::vector<AddKeyspace> add_keyspaces = {};
   std::vector<format::KeyspaceId> drop_keyspaces = {};
   std::vector<AddTable> add_tables = {};
@@ -84,6 +98,8 @@ struct VersionEdit {
   std::optional<wal::LogPosition> log_anchor = {};
   std::optional<format::Epoch> epoch = {};
   std::optional<std::uint64_t> time_ms = {};  // of the engine's clock, since 1970: it never goes back behind this
+  std::optional<ArchiveMark> archive = {};
+  std::vector<KeyspaceChange> changes = {};  // behind those that wait
 
   std::string encode() const;
   // Total on hostile bytes: kManifestCorrupt, or kFormatUnsupported for a field that must be understood and is not.

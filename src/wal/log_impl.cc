@@ -390,6 +390,20 @@ format::FileNumber WriteAheadLog::Impl::first_live_segment() const {
   return tail_.segment->number;
 }
 
+void WriteAheadLog::Impl::keep_behind(Sequence sequence) {
+  base::MutexLock lock(mutex_);
+  keep_behind_ = sequence;
+  upkeep_wake_.notify_one();
+}
+
+std::uint64_t WriteAheadLog::Impl::kept_bytes() const {
+  base::MutexLock lock(mutex_);
+  std::uint64_t bytes = 0;
+  for (const auto& segment : live_)
+    if (segment->full && segment->held > keep_behind_) bytes += segment->end_offset;
+  return bytes;
+}
+
 void WriteAheadLog::Impl::release_up_to(Sequence sequence) {
   base::MutexLock lock(mutex_);
   if (sequence <= release_) return;

@@ -56,6 +56,8 @@ class WriteAheadLog::Impl {
     manifest_ = position;
   }
   void release_up_to(Sequence sequence);
+  void keep_behind(Sequence sequence);
+  std::uint64_t kept_bytes() const;
   Status remove_older_segments();
 
  private:
@@ -125,6 +127,7 @@ class WriteAheadLog::Impl {
   std::vector<std::string> free_ LIGHTNING_GUARDED_BY(mutex_);               // released files kept for reuse
   format::FileNumber next_number_ LIGHTNING_GUARDED_BY(mutex_) = 0;
   Sequence release_ LIGHTNING_GUARDED_BY(mutex_) = 0;
+  Sequence keep_behind_ LIGHTNING_GUARDED_BY(mutex_) = ~Sequence{0};
   ManifestPosition manifest_ LIGHTNING_GUARDED_BY(mutex_);
 
   // Between those who wait for a segment and the upkeep thread.

@@ -41,6 +41,7 @@ bool WriteAheadLog::Impl::drained(const Segment& segment) const {
 bool WriteAheadLog::Impl::retire_released() {
   // The last one stays, so that there is always a segment that tells where the log is.
   if (live_.size() < 2 || !released(*live_.front()) || !drained(*live_.front())) return false;
+  if (live_.front()->held > keep_behind_) return false;
   const std::shared_ptr<Segment> segment = std::move(live_.front());
   live_.pop_front();
   std::shared_ptr<env::LogFile> file = segment->give_up_file();

@@ -335,6 +335,8 @@ Status Replayer::complete(const SegmentInfo& segment, const SegmentReader::Recor
   return apply_({.first_sequence = header.first_sequence,
                  .operations = header.operations,
                  .commit_time_ns = header.commit_time_ns,
+                 .chain = header.chain,
+                 .epoch = header.epoch,
                  .payload = payload});
 }
 
@@ -486,6 +488,7 @@ Status Replayer::report_tail(const SegmentInfo& segment, Stop stop, const Eviden
 
 namespace internal {
 struct FoundLog {
+  std::string directory;
   std::vector<SegmentInfo> segments;
 };
 }  // namespace internal
@@ -499,6 +502,7 @@ LogReplay::~LogReplay() = default;
 Result<LogReplay> LogReplay::find(env::Env& env, const std::string& directory, const format::Uid& store_id,
                                   const ReplayOptions& options) {
   auto found = std::make_unique<internal::FoundLog>();
+  found->directory = directory;
   LIGHTNING_ASSIGN(found->segments, read_directory(env, directory, store_id));
   LogReplay log(env, options, std::move(found));
   const Replayer::Apply nothing;
@@ -507,7 +511,11 @@ Result<LogReplay> LogReplay::find(env::Env& env, const std::string& directory, c
 }
 
 Result<ReplayReport> LogReplay::read(const std::function<Status(const RecoveredCommit&)>& apply) const {
-  return Replayer(*env_, options_, found_->segments, apply).run();
+  auto report = Replayer(*env_, options_, found_->segments, apply).run();
+  // Of a segment that is missing, and of which no other knows.
+  if (!report && report.error().code() == ErrorCode::kWalMissing && report.error().context().file.empty())
+    return std::move(report).error().at_file(found_->directory);
+  return report;
 }
 
 Result<ReplayReport> replay(env::Env& env, const std::string& directory, const format::Uid& store_id,

@@ -137,6 +137,11 @@ class WriteAheadLog {
 
   // Records up to and including `sequence` are in tables: whole segments below it are recycled or removed.
   void release_up_to(Sequence sequence);
+  // Segments with records behind `sequence` stay, released or not, until this is called with a higher one: somebody
+  // else still has to read them. At first none stays for that.
+  void keep_behind(Sequence sequence);
+  // Bytes of full segments that stay for that.
+  std::uint64_t kept_bytes() const;
   // Removes the segments that an earlier life of the store left (numbers below this log's first).
   Status remove_older_segments();
 
@@ -152,7 +157,10 @@ struct RecoveredCommit {
   Sequence first_sequence = 0;
   std::uint32_t operations = 0;
   std::uint64_t commit_time_ns = 0;
+  std::uint64_t chain = 0;   // after it
+  std::uint32_t epoch = 0;   // low 32 bits
   std::string_view payload;  // good during the call
+  Sequence last_sequence() const { return first_sequence + operations - 1; }
 };
 
 struct ReplayOptions {

@@ -71,6 +71,8 @@ format::FileNumber WriteAheadLog::first_live_segment() const { return impl_->fir
 
 void WriteAheadLog::note_manifest(ManifestPosition position) { impl_->note_manifest(position); }
 void WriteAheadLog::release_up_to(Sequence sequence) { impl_->release_up_to(sequence); }
+void WriteAheadLog::keep_behind(Sequence sequence) { impl_->keep_behind(sequence); }
+std::uint64_t WriteAheadLog::kept_bytes() const { return impl_->kept_bytes(); }
 Status WriteAheadLog::remove_older_segments() { return impl_->remove_older_segments(); }
 
 }  // namespace lightning::wal

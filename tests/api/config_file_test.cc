@@ -52,6 +52,20 @@ TEST(ConfigFile, EverySourceOverridesTheWeakerOnesAndKeepsItsName) {
   EXPECT_EQ(loaded->settings.size(), describe_settings().size());
 }
 
+TEST(ConfigFile, TextsAreTakenAsTheyStand) {
+  const auto loaded = load("archive_command: \"cp %p '/Archive/%f' # all\"\narchive_directory: none\n");
+  ASSERT_TRUE(loaded) << loaded.error().to_string();
+  EXPECT_EQ(loaded->config.archive_command, "cp %p '/Archive/%f' # all");
+  EXPECT_EQ(loaded->config.archive_directory, "");
+  for (const SettingValue& setting : loaded->settings) {
+    if (setting.name == "archive_command") EXPECT_EQ(setting.value, "cp %p '/Archive/%f' # all");
+    if (setting.name == "archive_directory") EXPECT_EQ(setting.value, "none");
+  }
+  EXPECT_EQ(load("", {{"LIGHTNING_ARCHIVE_DIRECTORY", " /Kept "}})->config.archive_directory, "/Kept");
+  expect_error(load("archive_command: \"a\\nb\"\n"), {"prod.yaml:1", "archive_command", "one line of text"});
+  expect_error(load("archive_command: a\narchive_directory: b\n"), {"are both given"});
+}
+
 TEST(ConfigFile, PresetComesFromFlagThenEnvironmentThenFile) {
   const std::string_view file = "preset: low_memory\n";
   EXPECT_EQ(load(file)->config.cache_size, LightningDbConfig::low_memory().cache_size);

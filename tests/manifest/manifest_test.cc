@@ -11,6 +11,7 @@
 #include "base/coding.h"
 #include "base/hash.h"
 #include "env/simulated_world.h"
+#include "support/expect.h"
 
 namespace lightning::manifest {
 namespace {
@@ -81,6 +82,8 @@ VersionEdit full_edit() {
   edit.blob_garbage = {{0, 7, 2, 1000}};
   edit.flushed = {{0, 12345}};
   edit.counts = {{0, 1ull << 33}};
+  edit.archive = {{.on = true, .next_file = 12, .position = {.last_sequence = 70, .chain = 5}, .changes = 1}};
+  edit.changes = {{.after = 71, .time_ns = 99, .edit = "what"}, {.after = 72, .time_ns = 100, .edit = ""}};
   return edit;
 }
 
@@ -118,6 +121,35 @@ TEST(VersionEdit, ComesBackAsItWasWritten) {
   EXPECT_EQ(ranges.tombstone_run, 5u);
   EXPECT_EQ(back.flushed.at(0).sequence, 12345u);
   EXPECT_EQ(back.counts.at(0).records, 1ull << 33);
+  EXPECT_TRUE(back.archive.value().on);
+  EXPECT_EQ(back.archive.value().next_file, 12u);
+  EXPECT_EQ(back.archive.value().position.chain, 5u);
+  EXPECT_EQ(back.archive.value().changes, 1u);
+  EXPECT_EQ(back.changes.at(0).edit, "what");
+  EXPECT_EQ(back.changes.at(1).after, 72u);
+}
+
+TEST(State, KeepsChangesUntilTheyAreArchived) {
+  State state;
+  VersionEdit edit;
+  edit.archive = {{.on = true, .position = {.last_sequence = 10, .chain = 1}}};
+  edit.changes = {{.after = 11, .time_ns = 1, .edit = "a"}, {.after = 12, .time_ns = 2, .edit = "b"}};
+  EXPECT_OK(state.apply(edit));
+  State again;
+  EXPECT_OK(again.apply(state.snapshot()));
+  EXPECT_EQ(text_of(again), text_of(state));
+  EXPECT_EQ(again.changes.size(), 2u);
+  VersionEdit archived;
+  archived.archive = {{.on = true, .next_file = 2, .position = {.last_sequence = 11, .chain = 2}, .changes = 1}};
+  EXPECT_OK(again.apply(archived));
+  ASSERT_EQ(again.changes.size(), 1u);
+  EXPECT_EQ(again.changes[0].edit, "b");
+  archived.archive->changes = 2;
+  EXPECT_CODE(kManifestCorrupt, again.apply(archived));
+  archived.archive->on = false;
+  archived.archive->changes = 0;
+  EXPECT_OK(again.apply(archived));
+  EXPECT_TRUE(again.changes.empty());
 }
 
 TEST(VersionEdit, AnyCutOrFlipIsAnEditOrAnErrorAndNothingElse) {

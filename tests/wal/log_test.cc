@@ -234,6 +234,24 @@ TEST_P(Log, KeepsTheSegmentsOfACommitUntilAllOfItIsReleased) {
               ElementsAre("z"));
 }
 
+TEST_P(Log, KeepsReleasedSegmentsBehindThePositionThatSomebodyElseHasComeTo) {
+  auto log = place().open({.segment_bytes = 16 << 10});
+  log->keep_behind(50);
+  std::vector<LogPosition> ends;
+  std::vector<std::string> written;
+  for (std::uint64_t i = 0; i < 400; ++i) ends.push_back(append(*log, written.emplace_back(payload_of(i, 200))).end());
+  log->release_up_to(400);
+  EXPECT_EQ(log->live_bytes(), 16u << 10);
+  EXPECT_GT(log->kept_bytes(), 60'000u);
+  must(log->sync());
+  EXPECT_EQ(must(place().replay({.start = 50, .anchor = ends[49]})).payloads(),
+            std::vector<std::string>(written.begin() + 50, written.end()));
+  log->keep_behind(400);
+  EXPECT_EQ(log->kept_bytes(), 0u);
+  must(log->close());
+  EXPECT_LE(place().names().size(), 4u);
+}
+
 TEST_P(Log, ChargesMappedSegmentsToTheBudget) {
   {
     auto log = place().open({.segment_bytes = 64 << 10});
