@@ -58,8 +58,12 @@ TEST(ConfigFile, TextsAreTakenAsTheyStand) {
   EXPECT_EQ(loaded->config.archive_command, "cp %p '/Archive/%f' # all");
   EXPECT_EQ(loaded->config.archive_directory, "");
   for (const SettingValue& setting : loaded->settings) {
-    if (setting.name == "archive_command") EXPECT_EQ(setting.value, "cp %p '/Archive/%f' # all");
-    if (setting.name == "archive_directory") EXPECT_EQ(setting.value, "none");
+    if (setting.name == "archive_command") {
+      EXPECT_EQ(setting.value, "cp %p '/Archive/%f' # all");
+    }
+    if (setting.name == "archive_directory") {
+      EXPECT_EQ(setting.value, "none");
+    }
   }
   EXPECT_EQ(load("", {{"LIGHTNING_ARCHIVE_DIRECTORY", " /Kept "}})->config.archive_directory, "/Kept");
   expect_error(load("archive_command: \"a\\nb\"\n"), {"prod.yaml:1", "archive_command", "one line of text"});

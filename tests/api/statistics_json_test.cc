@@ -89,7 +89,8 @@ TEST(StatisticsJson, HasEveryFieldOfEveryStruct) {
       {"DamagedTable", "damaged_tables"}, {"DamagedBlobFile", "damaged_blob_files"},
       {"LossWindow", "loss_window"},      {"StallStatistics", "stalls"},
       {"MemoryStatistics", "memory"},     {"TransactionStatistics", "transactions"},
-      {"ScrubStatistics", "scrub"},       {"Statistics", ""},
+      {"ScrubStatistics", "scrub"},       {"ArchiveStatistics", "archive"},
+      {"Statistics", ""},
   };
   members[""].erase("damaged_tables_count");
   for (const auto& [name, fields] : declared()) {
