@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 
 #include "base/fiber.h"
 #include "engine/tuning.h"
@@ -19,7 +20,7 @@ enum class Death : std::uint8_t { kNone, kProcess, kPower };
 class Run {
  public:
   Run(std::uint64_t seed, env::SimulatedDiskOptions disk, LightningDbConfig config, ProgramOptions program)
-      : dice_(seed), world_(seed, std::move(disk)), config_(config), program_(program) {}
+      : dice_(seed), world_(seed, std::move(disk)), config_(std::move(config)), program_(program) {}
 
   // What lives from now on are tuned to.
   void tune(const engine::Tuning& tuning) { tuning_ = tuning; }

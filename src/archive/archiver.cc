@@ -17,7 +17,7 @@ std::string unfinished(const std::string& path) { return path + ".part"; }
 Status Archiver::start(Engine& engine) {
   auto archiver = std::make_unique<Archiver>(engine);
   LIGHTNING_ASSIGN(const Engine::ArchiveWork work, engine.archive_work());
-  const Status ours = archiver->destination_->check(engine.store_id(), work.mark);
+  Status ours = archiver->destination_->check(engine.store_id(), work.mark);
   if (!ours && ours.error().code() == ErrorCode::kConfigInvalid) return ours;
   archiver->checked_ = ours.has_value();
   archiver->remove_leftovers(work.mark.next_file);

@@ -177,6 +177,7 @@ Status Engine::apply_change(manifest::VersionEdit change, Sequence at) {
   base::MutexLock manifest_lock(manifest_mutex_);
   leave_out_known(state_, change);
   std::vector<std::string> dropped;
+  dropped.reserve(change.drop_keyspaces.size());
   for (const format::KeyspaceId id : change.drop_keyspaces) dropped.push_back(state_.keyspaces[id].name);  // is there
   LIGHTNING_TRY(state_.apply(change));
   for (const std::string& name : dropped) {

@@ -269,7 +269,7 @@ Status Repair::keep_index(const KeyspaceState& from) {
   auto definition = index::decode_definition(from.attachment->definition);
   const auto owner = source_.state.keyspaces.find(from.attachment->owner);
   if (!definition || owner == source_.state.keyspaces.end()) {
-    report_.notes.push_back("the definition of an index cannot be read; make it again");
+    report_.notes.emplace_back("the definition of an index cannot be read; make it again");
     return {};
   }
   using State = index::Definition::State;
@@ -316,7 +316,8 @@ Status Repair::write_records(const KeyspaceState& from, KeyspaceState& to) {
   }
   for (blob::FileMeta& meta : written.blobs) {
     report_.bytes += meta.file_bytes;
-    to.blobs.emplace(meta.number, manifest::BlobFileState{.meta = std::move(meta)});
+    const format::FileNumber number = meta.number;
+    to.blobs.emplace(number, manifest::BlobFileState{.meta = std::move(meta)});
   }
   to.levels[kLevel] = std::move(written.tables);
   if (to.options.counted) to.records = records.records();

@@ -139,7 +139,7 @@ Status Looker::salvage_manifest(const manifest::Superblock* superblock, Error da
     salvaged = manifest::salvage(env_, source_.paths.root, nullptr);
   if (!salvaged) {
     if (!sstable::is_loss(salvaged.error())) return std::move(salvaged).error();
-    report_.notes.push_back("nothing is left of the manifest: tables are taken for what they say of themselves");
+    report_.notes.emplace_back("nothing is left of the manifest: tables are taken for what they say of themselves");
     return {};
   }
   if (!has_store_id_) source_.store_id = salvaged->superblock.store_id;

@@ -84,12 +84,18 @@ TEST(StatisticsJson, HasEveryFieldOfEveryStruct) {
   statistics.damaged_tables[0].largest_key = "z";
   auto members = members_of(to_json(statistics));
   const std::map<std::string, std::string> place = {
-      {"LatencySummary", "get_latency"},  {"LevelStatistics", "keyspaces/levels"},
-      {"BlobStatistics", "blobs"},        {"KeyspaceStatistics", "keyspaces"},
-      {"DamagedTable", "damaged_tables"}, {"DamagedBlobFile", "damaged_blob_files"},
-      {"LossWindow", "loss_window"},      {"StallStatistics", "stalls"},
-      {"MemoryStatistics", "memory"},     {"TransactionStatistics", "transactions"},
-      {"ScrubStatistics", "scrub"},       {"ArchiveStatistics", "archive"},
+      {"LatencySummary", "get_latency"},
+      {"LevelStatistics", "keyspaces/levels"},
+      {"BlobStatistics", "blobs"},
+      {"KeyspaceStatistics", "keyspaces"},
+      {"DamagedTable", "damaged_tables"},
+      {"DamagedBlobFile", "damaged_blob_files"},
+      {"LossWindow", "loss_window"},
+      {"StallStatistics", "stalls"},
+      {"MemoryStatistics", "memory"},
+      {"TransactionStatistics", "transactions"},
+      {"ScrubStatistics", "scrub"},
+      {"ArchiveStatistics", "archive"},
       {"Statistics", ""},
   };
   members[""].erase("damaged_tables_count");
